@@ -1,0 +1,4 @@
+// Command elastane is the one binary: the control plane, the node agent and the cache engine.
+package main
+
+func main() {}

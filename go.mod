@@ -1,0 +1,3 @@
+module github.com/elastane/elastane
+
+go 1.26
