@@ -1,0 +1,2 @@
+-- name: AgentGet :one
+SELECT * FROM agents WHERE agent_id = @agent_id;
