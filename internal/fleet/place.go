@@ -1,13 +1,19 @@
 package fleet
 
 import (
+	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/elastane/elastane/internal/store"
+	"github.com/elastane/elastane/internal/store/db"
 )
 
 // ShardWant asks Place for agents for members of one shard (node group).
@@ -60,5 +66,155 @@ func (e *NoCapacityError) Error() string {
 //
 // The error is a *NoCapacityError if some member fits nowhere; then nothing is placed.
 func Place(ctx context.Context, tx pgx.Tx, now time.Time, shards []ShardWant) ([][]Placement, error) {
-	return nil, errors.New("fleet: placement is not connected yet")
+	if err := store.Q.FleetLock(ctx, tx); err != nil {
+		return nil, fmt.Errorf("lock the fleet: %w", err)
+	}
+	existing := []uuid.UUID{}
+	for _, shard := range shards {
+		existing = append(existing, shard.Existing...)
+	}
+	rows, err := store.Q.AgentsForPlacement(ctx, tx, db.AgentsForPlacementParams{
+		SeenAfter: now.Add(-seenLately), Existing: existing,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read agents: %w", err)
+	}
+	agents := make([]candidate, len(rows))
+	for i, r := range rows {
+		agents[i] = candidate{
+			id: r.AgentID, host: r.Host, zone: r.Zone, drivers: r.Drivers, live: r.Live,
+			memory: r.MemoryBytes, vcpus: int64(r.Vcpus),
+			usedMemory: r.ReservedMemoryBytes, usedVCPUs: r.ReservedVcpus,
+		}
+	}
+	return place(agents, shards)
+}
+
+// seenLately is how old an agent's last heartbeat may be for the agent to be given nodes.
+const seenLately = 15 * time.Second
+
+// candidate is an agent as placement sees it.
+type candidate struct {
+	id                    uuid.UUID
+	host, zone            string // zone as the agent says it, so possibly "*a"
+	drivers               []string
+	live                  bool
+	memory, vcpus         int64 // what the agent offers, over-commitment included
+	usedMemory, usedVCPUs int64
+	firsts                int // shards of this call whose first member, the primary, is here
+}
+
+// zoneIn returns the zone that the agent offers in a region, or "" if it offers none there.
+func (c *candidate) zoneIn(region string) string {
+	if letter, every := strings.CutPrefix(c.zone, "*"); every {
+		return region + letter
+	}
+	if len(c.zone) == len(region)+1 && strings.HasPrefix(c.zone, region) {
+		return c.zone
+	}
+	return ""
+}
+
+// fits says whether the agent has room for one member of the shard.
+func (c *candidate) fits(w *ShardWant) bool {
+	return c.usedMemory+w.MemoryBytes <= c.memory && c.usedVCPUs+int64(w.VCPUs) <= c.vcpus
+}
+
+// load is the used share of what the agent offers, from 0 to 1.
+func (c *candidate) load() float64 {
+	var memory, vcpus float64
+	if c.memory > 0 {
+		memory = float64(c.usedMemory) / float64(c.memory)
+	}
+	if c.vcpus > 0 {
+		vcpus = float64(c.usedVCPUs) / float64(c.vcpus)
+	}
+	return max(memory, vcpus)
+}
+
+// place is the pure heart of Place. It changes agents as it books room on them.
+func place(agents []candidate, shards []ShardWant) ([][]Placement, error) {
+	result := make([][]Placement, len(shards))
+	for i := range shards {
+		members, err := placeShard(agents, &shards[i])
+		if err != nil {
+			return nil, err
+		}
+		result[i] = members
+	}
+	return result, nil
+}
+
+func placeShard(agents []candidate, want *ShardWant) ([]Placement, error) {
+	zones, hosts, taken := map[string]int{}, map[string]int{}, map[uuid.UUID]int{}
+	count := func(c *candidate) {
+		zones[c.zoneIn(want.Region)]++
+		hosts[c.host]++
+		taken[c.id]++
+	}
+	for i := range agents {
+		for _, id := range want.Existing {
+			if id == agents[i].id {
+				count(&agents[i])
+			}
+		}
+	}
+
+	// Members with a preference go first: the others then spread away from them.
+	order := make([]int, 0, len(want.Zones))
+	for _, preferred := range []bool{true, false} {
+		for member, zone := range want.Zones {
+			if (zone != "") == preferred {
+				order = append(order, member)
+			}
+		}
+	}
+
+	result := make([]Placement, len(want.Zones))
+	for _, member := range order {
+		first := member == 0 && len(want.Existing) == 0
+		better := func(a, b *candidate) bool {
+			order := cmp.Or(
+				cmp.Compare(zones[a.zoneIn(want.Region)], zones[b.zoneIn(want.Region)]),
+				cmp.Compare(hosts[a.host], hosts[b.host]),
+				cmp.Compare(taken[a.id], taken[b.id]),
+			)
+			if order == 0 && first {
+				order = cmp.Compare(a.firsts, b.firsts)
+			}
+			return cmp.Or(order, cmp.Compare(a.load(), b.load()), bytes.Compare(a.id[:], b.id[:])) < 0
+		}
+		var best *candidate
+		live := 0
+		for i := range agents {
+			c := &agents[i]
+			if !c.live {
+				continue
+			}
+			live++
+			zone := c.zoneIn(want.Region)
+			if zone == "" || want.Zones[member] != "" && want.Zones[member] != zone ||
+				len(want.AllowedZones) > 0 && !slices.Contains(want.AllowedZones, zone) ||
+				!slices.Contains(c.drivers, want.Driver) || !c.fits(want) {
+				continue
+			}
+			if best == nil || better(c, best) {
+				best = c
+			}
+		}
+		if best == nil {
+			return nil, &NoCapacityError{
+				Region: want.Region, Zone: want.Zones[member], Driver: want.Driver,
+				MemoryBytes: want.MemoryBytes, VCPUs: want.VCPUs, Agents: live,
+			}
+		}
+		best.usedMemory += want.MemoryBytes
+		best.usedVCPUs += int64(want.VCPUs)
+		if first {
+			best.firsts++
+		}
+		count(best)
+		result[member] = Placement{AgentID: best.id, Zone: best.zoneIn(want.Region), Host: best.host}
+	}
+	return result, nil
 }

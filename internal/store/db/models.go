@@ -10,6 +10,13 @@ import (
 	"github.com/google/uuid"
 )
 
+type Address struct {
+	Host    string
+	Port    int32
+	AgentID *uuid.UUID
+	UsedBy  uuid.UUID
+}
+
 type Agent struct {
 	AgentID       uuid.UUID
 	Host          string
@@ -52,6 +59,24 @@ type CacheSubnetGroup struct {
 	CreatedAt   time.Time
 }
 
+type Endpoint struct {
+	EndpointID  uuid.UUID
+	OwnerKind   string
+	OwnerUid    uuid.UUID
+	NodeGroupID string
+	Kind        string
+	Host        string
+	Port        int32
+}
+
+type EndpointSpec struct {
+	EndpointID uuid.UUID
+	AgentID    uuid.UUID
+	Spec       []byte
+	Epoch      int64
+	Observed   []byte
+}
+
 type Event struct {
 	EventID          int64
 	AccountID        string
@@ -60,6 +85,41 @@ type Event struct {
 	SourceIdentifier string
 	Message          string
 	OccurredAt       time.Time
+}
+
+type Installation struct {
+	OnlyRow        bool
+	InstallationID uuid.UUID
+	CreatedAt      time.Time
+	LoopbackOctet  int32
+	NextAddress    int32
+	CaCertificate  []byte
+	CaPrivateKey   []byte
+}
+
+type JoinToken struct {
+	TokenSha256 []byte
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	UsedAt      *time.Time
+	UsedBy      *uuid.UUID
+}
+
+type Node struct {
+	NodeID              uuid.UUID
+	AgentID             uuid.UUID
+	AccountID           string
+	Region              string
+	OwnerKind           string
+	OwnerUid            uuid.UUID
+	CacheClusterID      string
+	Spec                []byte
+	SpecEpoch           int64
+	ReservedMemoryBytes int64
+	ReservedVcpus       int32
+	Observed            []byte
+	ObservedAt          *time.Time
+	CreatedAt           time.Time
 }
 
 type NodeGroup struct {

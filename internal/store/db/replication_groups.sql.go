@@ -290,6 +290,9 @@ func (q *Queries) ReplicationGroupListPage(ctx context.Context, db DBTX, arg Rep
 const replicationGroupListUnsteady = `-- name: ReplicationGroupListUnsteady :many
 SELECT uid FROM replication_groups WHERE status NOT IN ('available', 'create-failed')
 UNION
+SELECT uid FROM replication_groups
+WHERE status = 'create-failed' AND EXISTS (SELECT 1 FROM nodes WHERE owner_uid = replication_groups.uid)
+UNION
 SELECT replication_group_uid FROM node_groups WHERE failover_to IS NOT NULL
 `
 
