@@ -51,11 +51,11 @@ func (l *List) Len() int {
 }
 
 func (l *List) get(ref arena.Ref, field int) arena.Ref {
-	return arena.Ref(binary.LittleEndian.Uint64(l.heap.Bytes(ref)[field:]))
+	return arena.Ref(binary.LittleEndian.Uint64(l.heap.Slice(ref, field+8)[field:]))
 }
 
 func (l *List) set(ref arena.Ref, field int, v arena.Ref) {
-	binary.LittleEndian.PutUint64(l.heap.Bytes(ref)[field:], uint64(v))
+	binary.LittleEndian.PutUint64(l.heap.Slice(ref, field+8)[field:], uint64(v))
 }
 
 // The next five hide whether the list is packed: then it has one node, which is the root itself.
@@ -77,7 +77,7 @@ func (l *List) last() arena.Ref {
 // beside returns the next node, or the previous one, or 0.
 func (l *List) beside(node arena.Ref, reverse bool) arena.Ref {
 	switch {
-	case l.isPacked():
+	case node == l.root:
 		return 0
 	case reverse:
 		return l.get(node, nodePrevious)
@@ -86,7 +86,7 @@ func (l *List) beside(node arena.Ref, reverse bool) arena.Ref {
 }
 
 func (l *List) block(node arena.Ref) packed {
-	if l.isPacked() {
+	if node == l.root {
 		return packed{l.heap, l.root}
 	}
 	return packed{l.heap, l.get(node, nodeBlock)}
@@ -94,7 +94,7 @@ func (l *List) block(node arena.Ref) packed {
 
 // setBlock stores a block that may have moved, and the change in the number of elements.
 func (l *List) setBlock(node arena.Ref, p packed, delta int) {
-	if l.isPacked() {
+	if node == l.root {
 		l.root = p.ref
 		return
 	}
@@ -231,7 +231,8 @@ func (l *List) after(node arena.Ref) arena.Ref {
 
 // link makes a node for block after a given one; after nothing (0) means at the head.
 func (l *List) link(previous, block arena.Ref) arena.Ref {
-	node, next := l.heap.Alloc(listNodeSize), l.after(previous)
+	next := l.after(previous)
+	node, _ := l.heap.Alloc(listNodeSize)
 	l.set(node, nodePrevious, previous)
 	l.set(node, nodeNext, next)
 	l.set(node, nodeBlock, block)
@@ -270,9 +271,9 @@ func (l *List) part(node arena.Ref, local int) {
 // unpack turns the list into a quicklist of one node, or none if it is empty.
 func (l *List) unpack() {
 	p := packed{l.heap, l.root}
-	l.root = l.heap.Alloc(listRootSize)
-	b := l.heap.Bytes(l.root)
-	clear(b[:listRootSize])
+	root, b := l.heap.Alloc(listRootSize)
+	l.root = root
+	clear(b)
 	binary.LittleEndian.PutUint32(b, listRootSize)
 	b[7] = byte(Quicklist)
 	binary.LittleEndian.PutUint64(b[8:], uint64(p.len()))

@@ -30,31 +30,31 @@ type packed struct {
 }
 
 func newPacked(heap *arena.Heap, enc Encoding) packed {
-	p := packed{heap, heap.Alloc(packedHeader)}
-	b := heap.Bytes(p.ref)
+	ref, b := heap.Alloc(packedHeader)
 	binary.LittleEndian.PutUint32(b, packedHeader)
 	binary.LittleEndian.PutUint32(b[4:], uint32(enc)<<24)
-	return p
+	return packed{heap, ref}
 }
 
-func encodingAt(heap *arena.Heap, ref arena.Ref) Encoding { return Encoding(heap.Bytes(ref)[7]) }
+func encodingAt(heap *arena.Heap, ref arena.Ref) Encoding {
+	return Encoding(heap.Slice(ref, packedHeader)[7])
+}
 
 // bytes is the used part of the block.
 func (p packed) bytes() []byte {
-	b := p.heap.Bytes(p.ref)
-	return b[:binary.LittleEndian.Uint32(b)]
+	return p.heap.Slice(p.ref, p.end())
 }
 
-func (p packed) end() int { return int(binary.LittleEndian.Uint32(p.heap.Bytes(p.ref))) }
+func (p packed) end() int { return int(binary.LittleEndian.Uint32(p.heap.Slice(p.ref, packedHeader))) }
 
 func (p packed) len() int {
-	return int(binary.LittleEndian.Uint32(p.heap.Bytes(p.ref)[4:]) & 0xFFFFFF)
+	return int(binary.LittleEndian.Uint32(p.heap.Slice(p.ref, packedHeader)[4:]) & 0xFFFFFF)
 }
 
 // resize sets the used size and adds to the count; it may move the block.
 func (p *packed) resize(used, countDelta int) {
-	p.ref = p.heap.Realloc(p.ref, used)
-	b := p.heap.Bytes(p.ref)
+	ref, b := p.heap.Realloc(p.ref, used)
+	p.ref = ref
 	binary.LittleEndian.PutUint32(b, uint32(used))
 	word := binary.LittleEndian.Uint32(b[4:])
 	count := uint32(int(word&0xFFFFFF) + countDelta)

@@ -36,11 +36,11 @@ func newSkiplist(heap *arena.Heap) skiplist {
 }
 
 func (s skiplist) rootRef(field int) arena.Ref {
-	return arena.Ref(binary.LittleEndian.Uint64(s.rootBytes()[field:]))
+	return arena.Ref(binary.LittleEndian.Uint64(s.heap.Slice(s.root, field+8)[field:]))
 }
 
 func (s skiplist) setRootRef(field int, ref arena.Ref) {
-	binary.LittleEndian.PutUint64(s.rootBytes()[field:], uint64(ref))
+	binary.LittleEndian.PutUint64(s.heap.Slice(s.root, field+8)[field:], uint64(ref))
 }
 
 func (s skiplist) header() arena.Ref { return s.rootRef(skipHeader) }
@@ -48,7 +48,7 @@ func (s skiplist) tail() arena.Ref   { return s.rootRef(skipTail) }
 
 func (s skiplist) newNode(member []byte, score float64, levels int) arena.Ref {
 	ref, b := newNode(s.heap, member, skipLinks+skipLinkSize*levels)
-	clear(b[:skipLinks+skipLinkSize*levels])
+	clear(b)
 	binary.LittleEndian.PutUint64(b, math.Float64bits(score))
 	b[16] = byte(levels)
 	return ref

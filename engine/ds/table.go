@@ -38,26 +38,23 @@ type table struct {
 
 // newTable makes an empty table whose root has extra bytes for its user, from tableRootSize on.
 func newTable(heap *arena.Heap, enc Encoding, extra int) table {
-	t := table{heap, heap.Alloc(tableRootSize + extra)}
-	b := t.rootBytes()
-	clear(b[:tableRootSize+extra])
+	root, b := heap.Alloc(tableRootSize + extra)
+	clear(b)
 	binary.LittleEndian.PutUint32(b, uint32(tableRootSize+extra))
 	b[7] = byte(enc)
-	dir := heap.Alloc(8)
-	binary.LittleEndian.PutUint64(heap.Bytes(dir), uint64(newSegment(heap, 0)))
-	t.setDirectory(dir, 0)
+	t := table{heap, root}
+	t.startDirectory()
 	return t
 }
 
 func newSegment(heap *arena.Heap, depth int) arena.Ref {
-	ref := heap.Alloc(segmentSize)
-	b := heap.Bytes(ref)
-	clear(b[:segmentSize])
+	ref, b := heap.Alloc(segmentSize)
+	clear(b)
 	b[2] = byte(depth)
 	return ref
 }
 
-func (t table) rootBytes() []byte { return t.heap.Bytes(t.root) }
+func (t table) rootBytes() []byte { return t.heap.Slice(t.root, tableRootSize) }
 func (t table) len() int          { return int(binary.LittleEndian.Uint64(t.rootBytes()[8:])) }
 func (t table) depth() int        { return int(binary.LittleEndian.Uint64(t.rootBytes()[24:])) }
 
@@ -76,12 +73,19 @@ func (t table) directoryRef() arena.Ref {
 	return arena.Ref(binary.LittleEndian.Uint64(t.rootBytes()[16:]))
 }
 
-func (t table) directory() []byte { return t.heap.Bytes(t.directoryRef()) }
+func (t table) directory() []byte { return t.heap.Slice(t.directoryRef(), 8<<t.depth()) }
+
+// startDirectory gives the table a directory of one empty segment.
+func (t table) startDirectory() {
+	ref, dir := t.heap.Alloc(8)
+	binary.LittleEndian.PutUint64(dir, uint64(newSegment(t.heap, 0)))
+	t.setDirectory(ref, 0)
+}
 
 func prefix(hash uint64, depth int) int { return int(hash >> 1 >> (63 - depth)) }
 
 func (t table) segment(i int) []byte {
-	return t.heap.Bytes(arena.Ref(binary.LittleEndian.Uint64(t.directory()[8*i:])))
+	return t.heap.Slice(arena.Ref(binary.LittleEndian.Uint64(t.directory()[8*i:])), segmentSize)
 }
 
 func segmentLen(seg []byte) int       { return int(binary.LittleEndian.Uint16(seg)) }
@@ -131,8 +135,7 @@ func uvarintSize(n int) int {
 // newNode allocates a node with key and room for a payload, which it returns.
 func newNode(heap *arena.Heap, key []byte, payload int) (arena.Ref, []byte) {
 	head := uvarintSize(len(key))
-	ref := heap.Alloc(head + len(key) + payload)
-	b := heap.Bytes(ref)
+	ref, b := heap.Alloc(head + len(key) + payload)
 	binary.PutUvarint(b, uint64(len(key)))
 	copy(b[head:], key)
 	return ref, b[head+len(key):]
@@ -214,14 +217,15 @@ func (t table) remove(key []byte) arena.Ref {
 func (t table) split(p int) {
 	depth := t.depth()
 	oldRef := arena.Ref(binary.LittleEndian.Uint64(t.directory()[8*p:]))
-	local := segmentDepth(t.heap.Bytes(oldRef))
+	local := segmentDepth(t.heap.Slice(oldRef, segmentSize))
 	if local == depth {
 		t.doubleDirectory()
 		depth++
 		p *= 2
 	}
 	zero, one := newSegment(t.heap, local+1), newSegment(t.heap, local+1)
-	old, zeros, ones := t.heap.Bytes(oldRef), t.heap.Bytes(zero), t.heap.Bytes(one)
+	old := t.heap.Slice(oldRef, segmentSize)
+	zeros, ones := t.heap.Slice(zero, segmentSize), t.heap.Slice(one, segmentSize)
 	n := 0
 	for i := range segmentSlots {
 		v := slot(old, i)
@@ -253,8 +257,8 @@ func (t table) split(p int) {
 
 func (t table) doubleDirectory() {
 	depth := t.depth()
-	ref := t.heap.Alloc(16 << depth)
-	from, to := t.directory(), t.heap.Bytes(ref)
+	ref, to := t.heap.Alloc(16 << depth)
+	from := t.directory()
 	for i := range 1 << depth {
 		copy(to[16*i:16*i+8], from[8*i:])
 		copy(to[16*i+8:16*i+16], from[8*i:])
@@ -270,10 +274,8 @@ func (t table) shrink() {
 		return
 	}
 	old := t.directoryRef()
-	dir := t.heap.Alloc(8)
-	binary.LittleEndian.PutUint64(t.heap.Bytes(dir), uint64(newSegment(t.heap, 0)))
 	t.addLen(-t.len())
-	t.setDirectory(dir, 0)
+	t.startDirectory()
 	t.eachSegment(old, depth, func(seg []byte, ref arena.Ref) {
 		for i := range segmentSlots {
 			if v := slot(seg, i); v != 0 {
@@ -288,8 +290,8 @@ func (t table) shrink() {
 
 func (t table) eachSegment(dir arena.Ref, depth int, f func(seg []byte, ref arena.Ref)) {
 	for i := 0; i < 1<<depth; {
-		ref := arena.Ref(binary.LittleEndian.Uint64(t.heap.Bytes(dir)[8*i:]))
-		seg := t.heap.Bytes(ref)
+		ref := arena.Ref(binary.LittleEndian.Uint64(t.heap.Slice(dir, 8<<depth)[8*i:]))
+		seg := t.heap.Slice(ref, segmentSize)
 		step := 1 << (depth - segmentDepth(seg))
 		f(seg, ref)
 		i += step
