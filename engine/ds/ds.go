@@ -3,16 +3,17 @@
 // collector never scans a collection, whatever its size.
 //
 // The structures know no keys and no clock. A structure is opened from its root reference, worked
-// on, and its root is stored back by the caller, because an operation may move the root:
+// on, and its root is stored back by the caller, because an operation may move the root. The root
+// arena.Nil is an empty structure:
 //
 //	h := ds.OpenHash(heap, root)
 //	h.Set(field, value, limits)
 //	root = h.Root()
 //
 // Two rules hold everywhere:
-//   - Byte strings handed out alias the arena: they are valid until the next change of any
-//     structure on the same heap.
-//   - Byte strings handed in must not alias the arena, for the same reason: copy first.
+//   - Byte strings handed out alias the arena: they are valid until the next change of their
+//     structure.
+//   - Byte strings handed in must not alias the structure that they go into: copy first.
 package ds
 
 import (
