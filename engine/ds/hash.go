@@ -13,19 +13,19 @@ type Hash struct {
 	root arena.Ref
 }
 
-// NewHash makes an empty packed hash.
-func NewHash(heap *arena.Heap) Hash {
-	return Hash{heap, newPacked(heap, Listpack).ref}
-}
-
-// OpenHash opens the hash at root.
+// OpenHash opens the hash at root; arena.Nil is an empty one.
 func OpenHash(heap *arena.Heap, root arena.Ref) Hash { return Hash{heap, root} }
 
 // Root is the reference to keep; any change may move it.
 func (h *Hash) Root() arena.Ref { return h.root }
 
 // Encoding is Listpack or Hashtable.
-func (h *Hash) Encoding() Encoding { return encodingAt(h.heap, h.root) }
+func (h *Hash) Encoding() Encoding {
+	if h.root == arena.Nil {
+		return Listpack
+	}
+	return encodingAt(h.heap, h.root)
+}
 
 func (h *Hash) packed() packed { return packed{h.heap, h.root} }
 func (h *Hash) table() table   { return table{h.heap, h.root} }
@@ -87,6 +87,7 @@ func (h *Hash) Set(field, value []byte, limits Limits) (created bool) {
 				return false
 			}
 			if p.len()/2 < limits.Entries {
+				p.open(Listpack)
 				p.insert(p.end(), field, value)
 				h.root = p.ref
 				return true

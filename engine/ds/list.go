@@ -28,17 +28,19 @@ const (
 	nodeBlock    = 16
 )
 
-// NewList makes an empty packed list.
-func NewList(heap *arena.Heap) List { return List{heap, newPacked(heap, Listpack).ref} }
-
-// OpenList opens the list at root.
+// OpenList opens the list at root; arena.Nil is an empty one.
 func OpenList(heap *arena.Heap, root arena.Ref) List { return List{heap, root} }
 
 // Root is the reference to keep; any change may move it.
 func (l *List) Root() arena.Ref { return l.root }
 
 // Encoding is Listpack or Quicklist.
-func (l *List) Encoding() Encoding { return encodingAt(l.heap, l.root) }
+func (l *List) Encoding() Encoding {
+	if l.root == arena.Nil {
+		return Listpack
+	}
+	return encodingAt(l.heap, l.root)
+}
 
 func (l *List) isPacked() bool { return l.Encoding() == Listpack }
 
@@ -175,6 +177,9 @@ func (l *List) Each(i int, reverse bool, f func(elem []byte) bool) {
 // block.
 func (l *List) Insert(i int, elem []byte, maxBytes int) {
 	size := packedSize(len(elem))
+	if l.root == arena.Nil {
+		l.root = newPacked(l.heap, Listpack).ref
+	}
 	if l.isPacked() && l.block(l.root).end()+size > maxBytes {
 		l.unpack()
 	}

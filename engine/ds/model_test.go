@@ -9,6 +9,7 @@ import (
 	"sort"
 	"testing"
 
+	"github.com/elastane/elastane/engine/arena"
 	"pgregory.net/rapid"
 )
 
@@ -32,7 +33,7 @@ func TestHashModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		heap := newTestHeap()
-		h := NewHash(heap)
+		h := OpenHash(heap, arena.Nil)
 		model := map[string]string{}
 		t.Repeat(map[string]func(*rapid.T){
 			"set": func(t *rapid.T) {
@@ -94,7 +95,7 @@ func TestSetModel(t *testing.T) {
 	limits := SetLimits{Integers: 12, Packed: smallLimits}
 	rapid.Check(t, func(t *rapid.T) {
 		heap := newTestHeap()
-		s := NewSet(heap)
+		s := OpenSet(heap, arena.Nil)
 		model := map[string]bool{}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
@@ -140,7 +141,7 @@ func TestListModel(t *testing.T) {
 	const maxBytes = 200
 	rapid.Check(t, func(t *rapid.T) {
 		heap := newTestHeap()
-		l := NewList(heap)
+		l := OpenList(heap, arena.Nil)
 		var model []string
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
@@ -230,7 +231,7 @@ func TestSortedSetModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		heap := newTestHeap()
-		z := NewSortedSet(heap)
+		z := OpenSortedSet(heap, arena.Nil)
 		model := map[string]float64{}
 		sorted := func() []scored {
 			all := make([]scored, 0, len(model))
@@ -329,7 +330,7 @@ func TestSortedSetModel(t *testing.T) {
 func TestScanSeesWhatStays(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := NewHash(newTestHeap())
+		h := OpenHash(newTestHeap(), arena.Nil)
 		stays := map[string]bool{}
 		for i := range rapid.IntRange(9, 3000).Draw(t, "stays") {
 			f := fmt.Sprint("stays", i)
@@ -357,7 +358,7 @@ func TestScanSeesWhatStays(t *testing.T) {
 
 func TestRandomIsFair(t *testing.T) {
 	t.Parallel()
-	s := NewSet(newTestHeap())
+	s := OpenSet(newTestHeap(), arena.Nil)
 	const members, draws = 1000, 200_000
 	for i := range members {
 		s.Add(fmt.Append(nil, "member", i), DefaultSetLimits)

@@ -36,19 +36,40 @@ func newPacked(heap *arena.Heap, enc Encoding) packed {
 	return packed{heap, ref}
 }
 
+// encodingAt is the encoding of a root that is not Nil.
 func encodingAt(heap *arena.Heap, ref arena.Ref) Encoding {
 	return Encoding(heap.Slice(ref, packedHeader)[7])
 }
 
+// emptyBlock stands for the block of a Nil root; nothing writes to it.
+var emptyBlock = [packedHeader]byte{packedHeader}
+
+func (p packed) header() []byte {
+	if p.ref == arena.Nil {
+		return emptyBlock[:]
+	}
+	return p.heap.Slice(p.ref, packedHeader)
+}
+
 // bytes is the used part of the block.
 func (p packed) bytes() []byte {
+	if p.ref == arena.Nil {
+		return emptyBlock[:]
+	}
 	return p.heap.Slice(p.ref, p.end())
 }
 
-func (p packed) end() int { return int(binary.LittleEndian.Uint32(p.heap.Slice(p.ref, packedHeader))) }
+func (p packed) end() int { return int(binary.LittleEndian.Uint32(p.header())) }
 
 func (p packed) len() int {
-	return int(binary.LittleEndian.Uint32(p.heap.Slice(p.ref, packedHeader)[4:]) & 0xFFFFFF)
+	return int(binary.LittleEndian.Uint32(p.header()[4:]) & 0xFFFFFF)
+}
+
+// open allocates the block of a Nil root.
+func (p *packed) open(enc Encoding) {
+	if p.ref == arena.Nil {
+		*p = newPacked(p.heap, enc)
+	}
 }
 
 // resize sets the used size and adds to the count; it may move the block.

@@ -27,17 +27,19 @@ type SetLimits struct {
 // DefaultSetLimits are those of Valkey.
 var DefaultSetLimits = SetLimits{Integers: 512, Packed: DefaultLimits}
 
-// NewSet makes an empty intset.
-func NewSet(heap *arena.Heap) Set { return Set{heap: heap, root: newPacked(heap, Intset).ref} }
-
-// OpenSet opens the set at root.
+// OpenSet opens the set at root; arena.Nil is an empty one.
 func OpenSet(heap *arena.Heap, root arena.Ref) Set { return Set{heap: heap, root: root} }
 
 // Root is the reference to keep; any change may move it.
 func (s *Set) Root() arena.Ref { return s.root }
 
 // Encoding is Intset, Listpack or Hashtable.
-func (s *Set) Encoding() Encoding { return encodingAt(s.heap, s.root) }
+func (s *Set) Encoding() Encoding {
+	if s.root == arena.Nil {
+		return Intset
+	}
+	return encodingAt(s.heap, s.root)
+}
 
 func (s *Set) packed() packed { return packed{s.heap, s.root} }
 func (s *Set) table() table   { return table{s.heap, s.root} }
@@ -114,6 +116,7 @@ func (s *Set) Add(member []byte, limits SetLimits) (created bool) {
 			return false
 		}
 		if p.len() < limits.Packed.Entries && len(member) <= limits.Packed.Value {
+			p.open(Listpack)
 			p.insert(p.end(), member)
 			s.root = p.ref
 			return true
@@ -131,6 +134,7 @@ func (s *Set) Add(member []byte, limits SetLimits) (created bool) {
 
 func (s *Set) insertInt(i int, v int64) {
 	p := s.packed()
+	p.open(Intset)
 	used := p.end()
 	p.resize(used+8, 1)
 	b := p.bytes()

@@ -20,19 +20,19 @@ type SortedSet struct {
 	root arena.Ref
 }
 
-// NewSortedSet makes an empty packed sorted set.
-func NewSortedSet(heap *arena.Heap) SortedSet {
-	return SortedSet{heap, newPacked(heap, Listpack).ref}
-}
-
-// OpenSortedSet opens the sorted set at root.
+// OpenSortedSet opens the sorted set at root; arena.Nil is an empty one.
 func OpenSortedSet(heap *arena.Heap, root arena.Ref) SortedSet { return SortedSet{heap, root} }
 
 // Root is the reference to keep; any change may move it.
 func (z *SortedSet) Root() arena.Ref { return z.root }
 
 // Encoding is Listpack or Skiplist.
-func (z *SortedSet) Encoding() Encoding { return encodingAt(z.heap, z.root) }
+func (z *SortedSet) Encoding() Encoding {
+	if z.root == arena.Nil {
+		return Listpack
+	}
+	return encodingAt(z.heap, z.root)
+}
 
 func (z *SortedSet) packed() packed     { return packed{z.heap, z.root} }
 func (z *SortedSet) skiplist() skiplist { return skiplist{table{z.heap, z.root}} }
@@ -101,6 +101,7 @@ func (z *SortedSet) Set(member []byte, score float64, limits Limits) (created bo
 			if found {
 				p.remove(off, 2)
 			}
+			p.open(Listpack)
 			var buf [8]byte
 			p.insert(z.placeFor(p, member, score), member, packScore(&buf, score))
 			z.root = p.ref
