@@ -197,7 +197,8 @@ INSERT INTO nodes (node_id, agent_id, account_id, region, owner_kind, owner_uid,
 SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]),
        unnest($4::text[]), unnest($5::text[]), unnest($6::uuid[]),
        unnest($7::text[]), unnest($8::jsonb[]), 1,
-       unnest($9::bigint[]), unnest($10::integer[]), $11::timestamptz
+       unnest($9::bigint[]), unnest($10::integer[]),
+       unnest($11::timestamptz[])
 `
 
 type NodesInsertParams struct {
@@ -211,7 +212,7 @@ type NodesInsertParams struct {
 	Specs               [][]byte
 	ReservedMemoryBytes []int64
 	ReservedVcpus       []int32
-	Now                 time.Time
+	CreatedAts          []time.Time
 }
 
 // Nodes and cluster maps. Reconcilers write specs; agent sessions write what was observed.
@@ -227,7 +228,7 @@ func (q *Queries) NodesInsert(ctx context.Context, db DBTX, arg NodesInsertParam
 		arg.Specs,
 		arg.ReservedMemoryBytes,
 		arg.ReservedVcpus,
-		arg.Now,
+		arg.CreatedAts,
 	)
 	return err
 }

@@ -6,7 +6,8 @@ INSERT INTO nodes (node_id, agent_id, account_id, region, owner_kind, owner_uid,
 SELECT unnest(@node_ids::uuid[]), unnest(@agent_ids::uuid[]), unnest(@account_ids::text[]),
        unnest(@regions::text[]), unnest(@owner_kinds::text[]), unnest(@owner_uids::uuid[]),
        unnest(@cache_cluster_ids::text[]), unnest(@specs::jsonb[]), 1,
-       unnest(@reserved_memory_bytes::bigint[]), unnest(@reserved_vcpus::integer[]), @now::timestamptz;
+       unnest(@reserved_memory_bytes::bigint[]), unnest(@reserved_vcpus::integer[]),
+       unnest(@created_ats::timestamptz[]);
 
 -- name: NodesOfOwner :many
 SELECT * FROM nodes WHERE owner_uid = @owner_uid ORDER BY cache_cluster_id, node_id;
