@@ -9,14 +9,23 @@ import (
 	"time"
 )
 
-// maxQueryDepth bounds how deep a parameter name may lead. The deepest member of the contract has
-// eight parts; a longer name cannot be a known one.
-const maxQueryDepth = 16
+const (
+	// maxQueryDepth bounds the parts of a parameter name. The deepest member of the contract has
+	// nine; a longer name cannot be a known one.
+	maxQueryDepth = 10
+
+	// MaxQueryParameters bounds the parameters of a request. The largest sensible one, CreateReplicationGroup with
+	// 500 shards spelled out, has about half as many.
+	MaxQueryParameters = 10_000
+)
 
 // DecodeQuery makes the operation's input from the parameters of a Query request. As with AWS, parameters
 // that the operation does not have are ignored, and of a repeated parameter the first counts. A value that
 // is not of its type fails with the code MalformedInput.
 func (o *Operation) DecodeQuery(values url.Values) (Input, error) {
+	if len(values) > MaxQueryParameters {
+		return nil, malformedInput("The request has more than %d parameters.", MaxQueryParameters)
+	}
 	doc := &queryDocument{}
 	root := &queryNode{doc: doc}
 	for key, v := range values {

@@ -27,10 +27,17 @@ func (o *Operation) EncodeXML(out Output, requestID string) []byte {
 	return w.buf.Bytes()
 }
 
+// faultNamespace is the XML namespace of errors that AWS's common front end answers before any service is asked.
+const faultNamespace = "http://webservices.amazon.com/AWSFault/2005-15-09"
+
 // EncodeXML writes the error as AWS's Query protocol does. The sender is at fault for a status below 500.
 func (e *Error) EncodeXML(requestID string) []byte {
 	w := &xmlWriter{}
-	w.buf.WriteString(`<ErrorResponse xmlns="` + Namespace + `">`)
+	namespace := Namespace
+	if e.Code == CodeInvalidAction || e.Code == CodeMissingAction {
+		namespace = faultNamespace
+	}
+	w.buf.WriteString(`<ErrorResponse xmlns="` + namespace + `">`)
 	w.open("Error")
 	fault := "Sender"
 	if e.Status >= http.StatusInternalServerError {
