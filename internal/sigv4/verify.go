@@ -137,7 +137,7 @@ func canonicalHeader(r *http.Request, name string) string {
 	values := r.Header.Values(name)
 	trimmed := make([]string, len(values))
 	for i, v := range values {
-		trimmed[i] = strings.Join(strings.FieldsFunc(v, func(c rune) bool { return c == ' ' || c == '\t' }), " ")
+		trimmed[i] = strings.Join(strings.FieldsFunc(v, func(c rune) bool { return c == ' ' }), " ")
 	}
 	return strings.Join(trimmed, ",")
 }
