@@ -12,12 +12,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/elastane/elastane/api"
 	"github.com/elastane/elastane/internal/store/db"
 )
 
 // ErrUnavailable says that Postgres cannot be reached or is going down: the caller's request was not
-// at fault, and the same request may succeed later.
-var ErrUnavailable = errors.New("database unavailable")
+// at fault, and the same request may succeed later. The API answers ServiceUnavailable.
+var ErrUnavailable = api.ErrUnavailable
 
 // ErrNotFound is what a query for one row returns when there is none.
 var ErrNotFound = pgx.ErrNoRows

@@ -10,6 +10,33 @@ import (
 	"time"
 )
 
+const eventCountByMessage = `-- name: EventCountByMessage :one
+SELECT count(*) FROM events
+WHERE account_id = $1 AND region = $2 AND source_type = $3
+    AND occurred_at >= $4 AND starts_with(message, $5::text)
+`
+
+type EventCountByMessageParams struct {
+	AccountID  string
+	Region     string
+	SourceType string
+	Since      time.Time
+	Prefix     string
+}
+
+func (q *Queries) EventCountByMessage(ctx context.Context, db DBTX, arg EventCountByMessageParams) (int64, error) {
+	row := db.QueryRow(ctx, eventCountByMessage,
+		arg.AccountID,
+		arg.Region,
+		arg.SourceType,
+		arg.Since,
+		arg.Prefix,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const eventDeleteBefore = `-- name: EventDeleteBefore :exec
 DELETE FROM events WHERE occurred_at < $1
 `

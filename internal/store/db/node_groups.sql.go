@@ -123,3 +123,32 @@ func (q *Queries) NodeGroupUnsetFailover(ctx context.Context, db DBTX, uid uuid.
 	_, err := db.Exec(ctx, nodeGroupUnsetFailover, uid)
 	return err
 }
+
+const nodeListReplicasInSync = `-- name: NodeListReplicasInSync :many
+SELECT c.uid FROM node_groups g
+JOIN cache_clusters c ON c.node_group_uid = g.uid AND c.uid <> g.primary_member
+JOIN nodes n ON n.owner_uid = g.replication_group_uid AND n.cache_cluster_id = c.cache_cluster_id
+WHERE g.uid = $1 AND n.observed->>'state' = 'NODE_STATE_RUNNING' AND (n.observed->>'linkUp')::boolean
+ORDER BY coalesce((n.observed->>'replicationOffset')::numeric, 0) DESC, c.cache_cluster_id
+`
+
+// NodeListReplicasInSync names the members of a shard that follow its primary, the most advanced first.
+func (q *Queries) NodeListReplicasInSync(ctx context.Context, db DBTX, uid uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, nodeListReplicasInSync, uid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var uid uuid.UUID
+		if err := rows.Scan(&uid); err != nil {
+			return nil, err
+		}
+		items = append(items, uid)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

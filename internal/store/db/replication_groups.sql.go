@@ -134,7 +134,7 @@ func (q *Queries) ReplicationGroupGetForUpdate(ctx context.Context, db DBTX, arg
 	return i, err
 }
 
-const replicationGroupInsert = `-- name: ReplicationGroupInsert :exec
+const replicationGroupInsertIfAbsent = `-- name: ReplicationGroupInsertIfAbsent :execrows
 INSERT INTO replication_groups (
     uid, account_id, region, replication_group_id, description, status, engine, engine_version,
     cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name,
@@ -147,10 +147,10 @@ INSERT INTO replication_groups (
     $15, $16, $17, $18, $19, $20,
     $21, $22, $23, $24,
     $25, $26, $27, $28, $29
-)
+) ON CONFLICT (account_id, region, replication_group_id) DO NOTHING
 `
 
-type ReplicationGroupInsertParams struct {
+type ReplicationGroupInsertIfAbsentParams struct {
 	Uid                     uuid.UUID
 	AccountID               string
 	Region                  string
@@ -182,8 +182,8 @@ type ReplicationGroupInsertParams struct {
 	CreatedAt               time.Time
 }
 
-func (q *Queries) ReplicationGroupInsert(ctx context.Context, db DBTX, arg ReplicationGroupInsertParams) error {
-	_, err := db.Exec(ctx, replicationGroupInsert,
+func (q *Queries) ReplicationGroupInsertIfAbsent(ctx context.Context, db DBTX, arg ReplicationGroupInsertIfAbsentParams) (int64, error) {
+	result, err := db.Exec(ctx, replicationGroupInsertIfAbsent,
 		arg.Uid,
 		arg.AccountID,
 		arg.Region,
@@ -214,7 +214,10 @@ func (q *Queries) ReplicationGroupInsert(ctx context.Context, db DBTX, arg Repli
 		arg.AutoMinorVersionUpgrade,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const replicationGroupListPage = `-- name: ReplicationGroupListPage :many
@@ -289,6 +292,9 @@ func (q *Queries) ReplicationGroupListPage(ctx context.Context, db DBTX, arg Rep
 
 const replicationGroupListUnsteady = `-- name: ReplicationGroupListUnsteady :many
 SELECT uid FROM replication_groups WHERE status NOT IN ('available', 'create-failed')
+UNION
+SELECT uid FROM replication_groups
+WHERE status = 'create-failed' AND EXISTS (SELECT 1 FROM nodes WHERE owner_uid = replication_groups.uid)
 UNION
 SELECT replication_group_uid FROM node_groups WHERE failover_to IS NOT NULL
 `

@@ -11,6 +11,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const agentCount = `-- name: AgentCount :one
+SELECT count(*) FROM agents
+`
+
+// AgentCount tells how many agents have ever joined.
+func (q *Queries) AgentCount(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, agentCount)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const endpointListByOwners = `-- name: EndpointListByOwners :many
 SELECT owner_uid, node_group_id, kind, host, port FROM endpoints WHERE owner_uid = ANY($1::uuid[])
 `

@@ -16,3 +16,8 @@ WHERE account_id = @account_id AND region = @region
     AND (occurred_at, event_id) < (@before_at::timestamptz, @before_id::bigint)
 ORDER BY occurred_at DESC, event_id DESC
 LIMIT @page_size;
+
+-- name: EventCountByMessage :one
+SELECT count(*) FROM events
+WHERE account_id = @account_id AND region = @region AND source_type = @source_type
+    AND occurred_at >= @since AND starts_with(message, @prefix::text);

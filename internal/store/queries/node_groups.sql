@@ -19,3 +19,11 @@ WHERE uid = @uid AND shard_epoch = @shard_epoch;
 
 -- name: NodeGroupUnsetFailover :exec
 UPDATE node_groups SET failover_from = NULL, failover_to = NULL, failover_started_at = NULL WHERE uid = @uid;
+
+-- NodeListReplicasInSync names the members of a shard that follow its primary, the most advanced first.
+-- name: NodeListReplicasInSync :many
+SELECT c.uid FROM node_groups g
+JOIN cache_clusters c ON c.node_group_uid = g.uid AND c.uid <> g.primary_member
+JOIN nodes n ON n.owner_uid = g.replication_group_uid AND n.cache_cluster_id = c.cache_cluster_id
+WHERE g.uid = @uid AND n.observed->>'state' = 'NODE_STATE_RUNNING' AND (n.observed->>'linkUp')::boolean
+ORDER BY coalesce((n.observed->>'replicationOffset')::numeric, 0) DESC, c.cache_cluster_id;
