@@ -97,6 +97,8 @@ type Spec struct {
 	// without one (COMMAND).
 	Sub []Spec
 
+	transaction txRole
+
 	container *Spec // set by NewTable
 	full      string
 	sub       *Table
