@@ -178,8 +178,8 @@ func TestParseCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]Key{"AKIA1": {Secret: "s3cret/+=", Account: "123456789012"}, "AKIA2": {Secret: "other", Account: "210987654321"}} {
-		if got, err := keys.Lookup(context.Background(), id, ""); err != nil || got != want {
+	for id, want := range map[string]Key{"AKIA1": {Secret: api.NewSecret("s3cret/+="), Account: "123456789012"}, "AKIA2": {Secret: api.NewSecret("other"), Account: "210987654321"}} {
+		if got, err := keys.Lookup(context.Background(), id, ""); err != nil || got.Secret.Reveal() != want.Secret.Reveal() || got.Account != want.Account || got.Unverified {
 			t.Errorf("%s: %+v, %v", id, got, err)
 		}
 	}
@@ -212,7 +212,7 @@ func FuzzParseCredentials(f *testing.F) {
 			return
 		}
 		for id, k := range keys.keys {
-			if id == "" || k.Secret == "" || !isAccount(k.Account) || k.Unverified {
+			if id == "" || k.Secret.Reveal() == "" || !isAccount(k.Account) || k.Unverified {
 				t.Errorf("%q gave %+v", text, k)
 			}
 		}

@@ -125,6 +125,8 @@ func members(v reflect.Value) any {
 	switch x := v.Interface().(type) {
 	case time.Time:
 		return x.Format(time.RFC3339Nano)
+	case api.Secret:
+		return x.Reveal()
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
