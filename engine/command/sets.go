@@ -264,13 +264,19 @@ func cmdSRANDMEMBER(c *Ctx) {
 // SSCAN key cursor [MATCH pattern] [COUNT count]
 func cmdSSCAN(c *Ctx) {
 	key, cursor := c.Args.Bytes(), readScanCursor(c)
-	o := readScanOptions(c, false, false)
 	if c.Failed() {
 		return
 	}
 
 	s, ok := c.findSet(key)
 	if !ok {
+		return
+	}
+	o := scanOptions{}
+	if s.Len() > 0 { // of a missing key the options are not looked at
+		o = readScanOptions(c, false, false)
+	}
+	if c.Failed() {
 		return
 	}
 	var items [][]byte

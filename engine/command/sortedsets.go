@@ -353,13 +353,19 @@ func (c *Ctx) member(member []byte, score float64, withScore bool) {
 // ZSCAN key cursor [MATCH pattern] [COUNT count]
 func cmdZSCAN(c *Ctx) {
 	key, cursor := c.Args.Bytes(), readScanCursor(c)
-	o := readScanOptions(c, false, false)
 	if c.Failed() {
 		return
 	}
 
 	z, ok := c.findSortedSet(key)
 	if !ok {
+		return
+	}
+	o := scanOptions{}
+	if z.Len() > 0 { // of a missing key the options are not looked at
+		o = readScanOptions(c, false, false)
+	}
+	if c.Failed() {
 		return
 	}
 	var items [][]byte
