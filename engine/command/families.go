@@ -5,6 +5,13 @@ func Families() []Spec {
 	var all []Spec
 	for _, family := range [][]Spec{
 		connectionSpecs,
+		stringSpecs,
+		keySpecs,
+		hashSpecs,
+		listSpecs,
+		setSpecs,
+		sortedSetSpecs,
+		sortedSetRangeSpecs,
 	} {
 		all = append(all, family...)
 	}
