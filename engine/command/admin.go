@@ -12,12 +12,6 @@ const hidden = Admin | Restricted
 
 var serverSpecs = []Spec{
 	{
-		Name: "bgsave", Group: "server", Since: "1.0.0", Arity: -1,
-		Summary: "Saves the data set in the background.",
-		Flags:   hidden | NoScript | NoAsyncLoading, Categories: "admin slow dangerous",
-		Handler: cmdBGSAVE,
-	},
-	{
 		Name: "config", Group: "server", Since: "2.0.0", Arity: -2,
 		Summary: "Container of the configuration commands.", Flags: Restricted, Categories: "slow",
 		Sub: []Spec{
@@ -60,24 +54,12 @@ var serverSpecs = []Spec{
 		Handler: cmdINFO,
 	},
 	{
-		Name: "lastsave", Group: "server", Since: "1.0.0", Arity: 1,
-		Summary: "Returns the time of the last successful save.",
-		Flags:   Loading | Stale | Fast, Categories: "admin fast dangerous",
-		Handler: func(c *Ctx) { c.Reply.Int(c.Server.Persistence.LastSave().Unix()) },
-	},
-	{
 		Name: "memory", Group: "server", Since: "4.0.0", Arity: -2,
 		Summary: "Container of the commands about memory.", Categories: "slow",
 		Sub: []Spec{{
 			Name: "usage", Since: "4.0.0", Arity: -3, Summary: "Estimates the memory that a key takes.",
 			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}, Categories: "read slow", Handler: cmdMEMORYUSAGE,
 		}},
-	},
-	{
-		Name: "save", Group: "server", Since: "1.0.0", Arity: 1,
-		Summary: "Saves the data set before it answers.",
-		Flags:   hidden | NoScript | NoAsyncLoading | NoMulti, Lock: LockNone, Categories: "admin slow dangerous",
-		Handler: cmdSAVE,
 	},
 	{
 		Name: "shutdown", Group: "server", Since: "1.0.0", Arity: -1,
@@ -91,31 +73,6 @@ var serverSpecs = []Spec{
 		Flags:   Loading | Stale | Fast, Categories: "fast",
 		Handler: cmdTIME,
 	},
-}
-
-// BGSAVE [SCHEDULE]
-func cmdBGSAVE(c *Ctx) {
-	if c.Args.More() && !c.Args.Word("SCHEDULE") {
-		c.Args.Syntax()
-	}
-	c.Args.End()
-	if c.Failed() {
-		return
-	}
-	if err := c.Server.Persistence.SaveInBackground(); err != nil {
-		c.Reply.Error("ERR " + err.Error())
-		return
-	}
-	c.Reply.Simple("Background saving started")
-}
-
-// SAVE
-func cmdSAVE(c *Ctx) {
-	if err := c.Server.Persistence.Save(); err != nil {
-		c.Reply.Error("ERR " + err.Error())
-		return
-	}
-	c.Reply.OK()
 }
 
 // CONFIG RESETSTAT

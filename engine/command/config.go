@@ -124,16 +124,17 @@ var aliases = map[string]string{
 	"zset-max-ziplist-value":   "zset-max-listpack-value",
 }
 
-var directiveByName = func() map[string]*directive {
-	byName := make(map[string]*directive, len(directives))
+// directiveByName is filled at start, as the directives' functions look into it themselves.
+var directiveByName = make(map[string]*directive, 2*len(aliases)+100)
+
+func init() {
 	for i := range directives {
-		byName[directives[i].name] = &directives[i]
+		directiveByName[directives[i].name] = &directives[i]
 	}
 	for alias, name := range aliases {
-		byName[alias] = byName[name]
+		directiveByName[alias] = directiveByName[name]
 	}
-	return byName
-}()
+}
 
 // Config holds a node's directives: what differs from the defaults.
 type Config struct {
