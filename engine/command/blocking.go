@@ -113,6 +113,16 @@ func (c *Client) Wake() {
 	})
 }
 
+// timeOut has the blocked client answer as at its deadline; from any goroutine.
+func (c *Client) timeOut() {
+	c.Conn.Post(func() {
+		if c.block.active {
+			c.block.expired = true
+			c.Conn.Resume()
+		}
+	})
+}
+
 // Unblock answers the blocked client with an error; from any goroutine.
 func (c *Client) Unblock(text string) {
 	c.Conn.Post(func() {

@@ -56,6 +56,8 @@ type Client struct {
 	tx      *transaction
 	watched []dbKey
 	touched atomic.Bool // a watched key was changed; set by any loop
+	shown   atomic.Pointer[clientState]
+	stale   bool // shown is behind what it should tell
 	block   blocking
 	subs    subscriptions
 }
@@ -138,6 +140,7 @@ func (s *Server) NewClient(conn Conn) *Client {
 		return c
 	}
 	c.Authenticated = s.Auth.Open()
+	c.publish()
 	s.Clients.mu.Lock()
 	if s.Clients.all == nil {
 		s.Clients.all = make(map[int64]*Client)
@@ -163,4 +166,43 @@ func (s *Server) EndClient(c *Client) {
 	if there {
 		s.Clients.count.Add(-1)
 	}
+}
+
+// clientState is what other clients may see of a client.
+type clientState struct {
+	name, user, libName, libVer, remote, local, command string
+	flags                                               ClientFlags
+	proto, db, fd, in, out, multi, watch                int
+	channels, patterns, shards                          int
+	lastActive                                          int64
+	blocked                                             bool
+}
+
+// snapshot reads the client's state as its loop has last published it, so that a reader on another loop needs no lock.
+func (c *Client) snapshot() clientState {
+	if st := c.shown.Load(); st != nil {
+		return *st
+	}
+	return clientState{user: c.User, proto: 2}
+}
+
+// publish makes the client's state visible to other loops; on the client's own loop.
+func (c *Client) publish() {
+	st := clientState{
+		name: c.Name, user: c.User, libName: c.LibName, libVer: c.LibVer, command: "NULL",
+		flags: c.Flags, proto: c.Proto, db: c.DB, watch: len(c.watched), multi: -1,
+		channels: len(c.subs.names[0]), patterns: len(c.subs.names[1]), shards: len(c.subs.names[2]),
+		lastActive: c.LastActive, blocked: c.block.active,
+	}
+	if c.tx != nil {
+		st.multi = len(c.tx.queued)
+	}
+	if c.LastSpec != nil {
+		st.command = c.LastSpec.FullName()
+	}
+	if c.Conn != nil {
+		st.remote, st.local, st.fd = c.Conn.RemoteAddr(), c.Conn.LocalAddr(), c.Conn.FD()
+		st.in, st.out = c.Conn.Buffers()
+	}
+	c.shown.Store(&st)
 }

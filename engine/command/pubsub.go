@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/elastane/elastane/engine/glob"
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/pubsub"
 	"github.com/elastane/elastane/engine/resp"
@@ -262,7 +263,7 @@ func (c *Ctx) listChannels(k pubsub.Kind) {
 	}
 	names := c.Server.PubSub.Names(k)
 	if len(pattern) == 1 {
-		names = slices.DeleteFunc(names, func(name string) bool { return !matches(pattern[0], name) })
+		names = slices.DeleteFunc(names, func(name string) bool { return !glob.Match(pattern[0], []byte(name)) })
 	}
 	c.Reply.Array(len(names))
 	for _, name := range names {
@@ -272,7 +273,7 @@ func (c *Ctx) listChannels(k pubsub.Kind) {
 
 func (c *Ctx) countSubscribers(k pubsub.Kind) {
 	names := c.Args.Rest()
-	c.Reply.Map(len(names))
+	c.Reply.Array(2 * len(names))
 	for _, name := range names {
 		c.Reply.Bulk(name)
 		c.Reply.Int(int64(c.Server.PubSub.Count(k, string(name))))

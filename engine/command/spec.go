@@ -102,7 +102,8 @@ type Spec struct {
 	container *Spec // set by NewTable
 	full      string
 	sub       *Table
-	id        int // index into the statistics of commands
+	shows     bool // changes what CLIENT LIST tells
+	id        int  // index into the statistics of commands
 }
 
 // FullName is the name as statistics and ACL show it: "get", "config|get".

@@ -67,6 +67,10 @@ func (w *Worker) Run(s *Server, cl *Client, in []byte) (consumed, need int, susp
 	cl.subs.busy = true
 	consumed, need, suspended = w.run(cl, in)
 	cl.subs.busy = false
+	if cl.stale {
+		cl.stale = false
+		cl.publish()
+	}
 	return consumed, need, suspended
 }
 
@@ -144,7 +148,7 @@ func (w *Worker) prefetch(cl *Client) {
 	for i := range w.batch {
 		p := &w.batch[i]
 		if p.spec != nil && p.spec.Keys.First == 1 && p.last-p.first > 1 {
-			space.PrefetchEntry(db, w.words[p.first+1], w.tokens[i])
+			space.PrefetchEntry(w.tokens[i])
 		}
 	}
 }
@@ -195,14 +199,19 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 			case stateChanged:
 				continue
 			case blocked:
+				cl.stale = true
 				return false
 			}
 		}
 		break
 	}
 	cl.LastActive, cl.LastSpec = w.now, spec
+	if spec != nil && spec.shows {
+		cl.stale = true
+	}
 	if cl.block.active {
 		s.endBlock(cl)
+		cl.stale = true
 	}
 	if silent {
 		w.Reply.Buf = w.Reply.Buf[:mark]
@@ -276,11 +285,11 @@ func (w *Worker) handle(c *Ctx, spec *Spec, argv [][]byte) {
 	}
 	c.Args.reset(argv, skip)
 	c.Spec = spec
-	c.noEffects = false
 	before, changes := len(c.effects), c.View.Changes()
 	spec.Handler(c)
 	c.Server.Stats.count(spec)
 	if c.noEffects {
+		c.noEffects = false
 		c.effects = c.effects[:before]
 		return
 	}
