@@ -258,7 +258,42 @@ func (l *loader) loadOperations() {
 			l.problem("%s %s: action %s has no route of its own", r.method, r.path, r.operation)
 		}
 	}
+	l.checkWhole()
 	slices.SortFunc(l.c.operations, func(a, b *operation) int { return strings.Compare(a.name, b.name) })
+}
+
+// checkWhole looks for what the emitters do not need but readers of the contract and other OpenAPI tools do.
+func (l *loader) checkWhole() {
+	ids := map[string]bool{}
+	for _, path := range l.doc.Paths {
+		for _, m := range path.value {
+			if ids[m.value.OperationID] || m.value.OperationID == "" {
+				l.problem("%s %s: operationId %q is not unique", m.key, path.key, m.value.OperationID)
+			}
+			ids[m.value.OperationID] = true
+			if m.value.Summary == "" {
+				l.problem("%s %s: no summary", m.key, path.key)
+			}
+			inPath := 0
+			for _, p := range m.value.Parameters {
+				if p.In == "path" {
+					inPath++
+				}
+			}
+			if inPath != strings.Count(path.key, "{") {
+				l.problem("%s %s: the path and its parameters differ", m.key, path.key)
+			}
+		}
+	}
+	outputs := map[string]bool{}
+	for _, op := range l.c.operations {
+		outputs[op.name+"Output"] = true
+	}
+	for _, s := range l.c.shapes {
+		if s.doc == "" && !outputs[s.name] {
+			l.problem("schema %s: no description", s.name)
+		}
+	}
 }
 
 func (l *loader) loadRoute(method, path string, raw rawOperation) *route {

@@ -34,7 +34,7 @@ func emitTypes(f *file, c *contract) {
 	}
 	for _, s := range c.shapes {
 		if !own[s.name] {
-			f.structure(s, "is a structure of the API. "+s.doc)
+			f.structure(s, structureDoc(s))
 		}
 	}
 }
@@ -125,4 +125,9 @@ func goName(value string) string {
 		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
 	}
 	return b.String()
+}
+
+// structureDoc is the doc comment of a nested structure after its name.
+func structureDoc(s *shape) string {
+	return "is " + strings.ToLower(s.doc[:1]) + s.doc[1:]
 }
