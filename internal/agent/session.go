@@ -84,8 +84,11 @@ func (a *Agent) session(ctx context.Context) (welcomed bool, err error) {
 	defer cancel()
 	service := agentv1connect.NewAgentServiceClient(client, a.opts.ServerURL)
 	stream := service.Session(ctx)
+	// The HTTP/2 client sees the end of the context only once the request's body has ended, too.
+	release := context.AfterFunc(ctx, func() { _ = stream.CloseRequest() })
 	defer func() {
 		cancel()
+		release()
 		_ = stream.CloseRequest() // the stream is over either way
 		_ = stream.CloseResponse()
 	}()
