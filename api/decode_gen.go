@@ -14,14 +14,14 @@ func (in *AuthorizeCacheSecurityGroupIngressInput) decodeQuery(q *queryNode) {
 }
 
 func (in *BatchApplyUpdateActionInput) decodeQuery(q *queryNode) {
-	in.ReplicationGroupIds = texts[string](q, "ReplicationGroupIds", "member")
-	in.CacheClusterIds = texts[string](q, "CacheClusterIds", "member")
+	in.ReplicationGroupIds = q.strings("ReplicationGroupIds", "member")
+	in.CacheClusterIds = q.strings("CacheClusterIds", "member")
 	in.ServiceUpdateName = q.string("ServiceUpdateName")
 }
 
 func (in *BatchStopUpdateActionInput) decodeQuery(q *queryNode) {
-	in.ReplicationGroupIds = texts[string](q, "ReplicationGroupIds", "member")
-	in.CacheClusterIds = texts[string](q, "CacheClusterIds", "member")
+	in.ReplicationGroupIds = q.strings("ReplicationGroupIds", "member")
+	in.CacheClusterIds = q.strings("CacheClusterIds", "member")
 	in.ServiceUpdateName = q.string("ServiceUpdateName")
 }
 
@@ -50,17 +50,17 @@ func (in *CreateCacheClusterInput) decodeQuery(q *queryNode) {
 	in.ReplicationGroupId = q.string("ReplicationGroupId")
 	in.AZMode = q.string("AZMode")
 	in.PreferredAvailabilityZone = q.string("PreferredAvailabilityZone")
-	in.PreferredAvailabilityZones = texts[string](q, "PreferredAvailabilityZones", "PreferredAvailabilityZone")
+	in.PreferredAvailabilityZones = q.strings("PreferredAvailabilityZones", "PreferredAvailabilityZone")
 	in.NumCacheNodes = q.integer("NumCacheNodes")
 	in.CacheNodeType = q.string("CacheNodeType")
 	in.Engine = q.string("Engine")
 	in.EngineVersion = q.string("EngineVersion")
 	in.CacheParameterGroupName = q.string("CacheParameterGroupName")
 	in.CacheSubnetGroupName = q.string("CacheSubnetGroupName")
-	in.CacheSecurityGroupNames = texts[string](q, "CacheSecurityGroupNames", "CacheSecurityGroupName")
-	in.SecurityGroupIds = texts[string](q, "SecurityGroupIds", "SecurityGroupId")
+	in.CacheSecurityGroupNames = q.strings("CacheSecurityGroupNames", "CacheSecurityGroupName")
+	in.SecurityGroupIds = q.strings("SecurityGroupIds", "SecurityGroupId")
 	in.Tags = decodeStructures[Tag](q, "Tags", "Tag")
-	in.SnapshotArns = texts[string](q, "SnapshotArns", "SnapshotArn")
+	in.SnapshotArns = q.strings("SnapshotArns", "SnapshotArn")
 	in.SnapshotName = q.string("SnapshotName")
 	in.PreferredMaintenanceWindow = q.string("PreferredMaintenanceWindow")
 	in.Port = q.integer("Port")
@@ -71,7 +71,7 @@ func (in *CreateCacheClusterInput) decodeQuery(q *queryNode) {
 	in.AuthToken = q.secret("AuthToken")
 	in.OutpostMode = q.string("OutpostMode")
 	in.PreferredOutpostArn = q.string("PreferredOutpostArn")
-	in.PreferredOutpostArns = texts[string](q, "PreferredOutpostArns", "PreferredOutpostArn")
+	in.PreferredOutpostArns = q.strings("PreferredOutpostArns", "PreferredOutpostArn")
 	in.LogDeliveryConfigurations = decodeStructures[LogDeliveryConfigurationRequest](q, "LogDeliveryConfigurations", "LogDeliveryConfigurationRequest")
 	in.TransitEncryptionEnabled = q.boolean("TransitEncryptionEnabled")
 	in.NetworkType = q.string("NetworkType")
@@ -94,7 +94,7 @@ func (in *CreateCacheSecurityGroupInput) decodeQuery(q *queryNode) {
 func (in *CreateCacheSubnetGroupInput) decodeQuery(q *queryNode) {
 	in.CacheSubnetGroupName = q.string("CacheSubnetGroupName")
 	in.CacheSubnetGroupDescription = q.string("CacheSubnetGroupDescription")
-	in.SubnetIds = texts[string](q, "SubnetIds", "SubnetIdentifier")
+	in.SubnetIds = q.strings("SubnetIds", "SubnetIdentifier")
 	in.Tags = decodeStructures[Tag](q, "Tags", "Tag")
 }
 
@@ -112,7 +112,7 @@ func (in *CreateReplicationGroupInput) decodeQuery(q *queryNode) {
 	in.AutomaticFailoverEnabled = q.boolean("AutomaticFailoverEnabled")
 	in.MultiAZEnabled = q.boolean("MultiAZEnabled")
 	in.NumCacheClusters = q.integer("NumCacheClusters")
-	in.PreferredCacheClusterAZs = texts[string](q, "PreferredCacheClusterAZs", "AvailabilityZone")
+	in.PreferredCacheClusterAZs = q.strings("PreferredCacheClusterAZs", "AvailabilityZone")
 	in.NumNodeGroups = q.integer("NumNodeGroups")
 	in.ReplicasPerNodeGroup = q.integer("ReplicasPerNodeGroup")
 	in.NodeGroupConfiguration = decodeStructures[NodeGroupConfiguration](q, "NodeGroupConfiguration", "NodeGroupConfiguration")
@@ -121,10 +121,10 @@ func (in *CreateReplicationGroupInput) decodeQuery(q *queryNode) {
 	in.EngineVersion = q.string("EngineVersion")
 	in.CacheParameterGroupName = q.string("CacheParameterGroupName")
 	in.CacheSubnetGroupName = q.string("CacheSubnetGroupName")
-	in.CacheSecurityGroupNames = texts[string](q, "CacheSecurityGroupNames", "CacheSecurityGroupName")
-	in.SecurityGroupIds = texts[string](q, "SecurityGroupIds", "SecurityGroupId")
+	in.CacheSecurityGroupNames = q.strings("CacheSecurityGroupNames", "CacheSecurityGroupName")
+	in.SecurityGroupIds = q.strings("SecurityGroupIds", "SecurityGroupId")
 	in.Tags = decodeStructures[Tag](q, "Tags", "Tag")
-	in.SnapshotArns = texts[string](q, "SnapshotArns", "SnapshotArn")
+	in.SnapshotArns = q.strings("SnapshotArns", "SnapshotArn")
 	in.SnapshotName = q.string("SnapshotName")
 	in.PreferredMaintenanceWindow = q.string("PreferredMaintenanceWindow")
 	in.Port = q.integer("Port")
@@ -136,7 +136,7 @@ func (in *CreateReplicationGroupInput) decodeQuery(q *queryNode) {
 	in.TransitEncryptionEnabled = q.boolean("TransitEncryptionEnabled")
 	in.AtRestEncryptionEnabled = q.boolean("AtRestEncryptionEnabled")
 	in.KmsKeyId = q.string("KmsKeyId")
-	in.UserGroupIds = texts[string](q, "UserGroupIds", "member")
+	in.UserGroupIds = q.strings("UserGroupIds", "member")
 	in.LogDeliveryConfigurations = decodeStructures[LogDeliveryConfigurationRequest](q, "LogDeliveryConfigurations", "LogDeliveryConfigurationRequest")
 	in.DataTieringEnabled = q.boolean("DataTieringEnabled")
 	in.NetworkType = q.string("NetworkType")
@@ -153,11 +153,11 @@ func (in *CreateServerlessCacheInput) decodeQuery(q *queryNode) {
 	in.MajorEngineVersion = q.string("MajorEngineVersion")
 	in.CacheUsageLimits = decodeStructure[CacheUsageLimits](q, "CacheUsageLimits")
 	in.KmsKeyId = q.string("KmsKeyId")
-	in.SecurityGroupIds = texts[string](q, "SecurityGroupIds", "SecurityGroupId")
-	in.SnapshotArnsToRestore = texts[string](q, "SnapshotArnsToRestore", "SnapshotArn")
+	in.SecurityGroupIds = q.strings("SecurityGroupIds", "SecurityGroupId")
+	in.SnapshotArnsToRestore = q.strings("SnapshotArnsToRestore", "SnapshotArn")
 	in.Tags = decodeStructures[Tag](q, "Tags", "Tag")
 	in.UserGroupId = q.string("UserGroupId")
-	in.SubnetIds = texts[string](q, "SubnetIds", "SubnetId")
+	in.SubnetIds = q.strings("SubnetIds", "SubnetId")
 	in.SnapshotRetentionLimit = q.integer("SnapshotRetentionLimit")
 	in.DailySnapshotTime = q.string("DailySnapshotTime")
 	in.NetworkType = q.string("NetworkType")
@@ -182,7 +182,7 @@ func (in *CreateUserInput) decodeQuery(q *queryNode) {
 	in.UserId = q.string("UserId")
 	in.UserName = q.string("UserName")
 	in.Engine = q.string("Engine")
-	in.Passwords = texts[Secret](q, "Passwords", "member")
+	in.Passwords = q.secrets("Passwords", "member")
 	in.AccessString = q.string("AccessString")
 	in.NoPasswordRequired = q.boolean("NoPasswordRequired")
 	in.Tags = decodeStructures[Tag](q, "Tags", "Tag")
@@ -192,15 +192,15 @@ func (in *CreateUserInput) decodeQuery(q *queryNode) {
 func (in *CreateUserGroupInput) decodeQuery(q *queryNode) {
 	in.UserGroupId = q.string("UserGroupId")
 	in.Engine = q.string("Engine")
-	in.UserIds = texts[string](q, "UserIds", "member")
+	in.UserIds = q.strings("UserIds", "member")
 	in.Tags = decodeStructures[Tag](q, "Tags", "Tag")
 }
 
 func (in *DecreaseNodeGroupsInGlobalReplicationGroupInput) decodeQuery(q *queryNode) {
 	in.GlobalReplicationGroupId = q.string("GlobalReplicationGroupId")
 	in.NodeGroupCount = q.integer("NodeGroupCount")
-	in.GlobalNodeGroupsToRemove = texts[string](q, "GlobalNodeGroupsToRemove", "GlobalNodeGroupId")
-	in.GlobalNodeGroupsToRetain = texts[string](q, "GlobalNodeGroupsToRetain", "GlobalNodeGroupId")
+	in.GlobalNodeGroupsToRemove = q.strings("GlobalNodeGroupsToRemove", "GlobalNodeGroupId")
+	in.GlobalNodeGroupsToRetain = q.strings("GlobalNodeGroupsToRetain", "GlobalNodeGroupId")
 	in.ApplyImmediately = q.boolean("ApplyImmediately")
 }
 
@@ -208,7 +208,7 @@ func (in *DecreaseReplicaCountInput) decodeQuery(q *queryNode) {
 	in.ReplicationGroupId = q.string("ReplicationGroupId")
 	in.NewReplicaCount = q.integer("NewReplicaCount")
 	in.ReplicaConfiguration = decodeStructures[ConfigureShard](q, "ReplicaConfiguration", "ConfigureShard")
-	in.ReplicasToRemove = texts[string](q, "ReplicasToRemove", "member")
+	in.ReplicasToRemove = q.strings("ReplicasToRemove", "member")
 	in.ApplyImmediately = q.boolean("ApplyImmediately")
 }
 
@@ -369,7 +369,7 @@ func (in *DescribeServerlessCachesInput) decodeQuery(q *queryNode) {
 
 func (in *DescribeServiceUpdatesInput) decodeQuery(q *queryNode) {
 	in.ServiceUpdateName = q.string("ServiceUpdateName")
-	in.ServiceUpdateStatus = texts[string](q, "ServiceUpdateStatus", "member")
+	in.ServiceUpdateStatus = q.strings("ServiceUpdateStatus", "member")
 	in.MaxRecords = q.integer("MaxRecords")
 	in.Marker = q.string("Marker")
 }
@@ -386,12 +386,12 @@ func (in *DescribeSnapshotsInput) decodeQuery(q *queryNode) {
 
 func (in *DescribeUpdateActionsInput) decodeQuery(q *queryNode) {
 	in.ServiceUpdateName = q.string("ServiceUpdateName")
-	in.ReplicationGroupIds = texts[string](q, "ReplicationGroupIds", "member")
-	in.CacheClusterIds = texts[string](q, "CacheClusterIds", "member")
+	in.ReplicationGroupIds = q.strings("ReplicationGroupIds", "member")
+	in.CacheClusterIds = q.strings("CacheClusterIds", "member")
 	in.Engine = q.string("Engine")
-	in.ServiceUpdateStatus = texts[string](q, "ServiceUpdateStatus", "member")
+	in.ServiceUpdateStatus = q.strings("ServiceUpdateStatus", "member")
 	in.ServiceUpdateTimeRange = decodeStructure[TimeRangeFilter](q, "ServiceUpdateTimeRange")
-	in.UpdateActionStatus = texts[string](q, "UpdateActionStatus", "member")
+	in.UpdateActionStatus = q.strings("UpdateActionStatus", "member")
 	in.ShowNodeLevelUpdateStatus = q.boolean("ShowNodeLevelUpdateStatus")
 	in.MaxRecords = q.integer("MaxRecords")
 	in.Marker = q.string("Marker")
@@ -454,11 +454,11 @@ func (in *ListTagsForResourceInput) decodeQuery(q *queryNode) {
 func (in *ModifyCacheClusterInput) decodeQuery(q *queryNode) {
 	in.CacheClusterId = q.string("CacheClusterId")
 	in.NumCacheNodes = q.integer("NumCacheNodes")
-	in.CacheNodeIdsToRemove = texts[string](q, "CacheNodeIdsToRemove", "CacheNodeId")
+	in.CacheNodeIdsToRemove = q.strings("CacheNodeIdsToRemove", "CacheNodeId")
 	in.AZMode = q.string("AZMode")
-	in.NewAvailabilityZones = texts[string](q, "NewAvailabilityZones", "PreferredAvailabilityZone")
-	in.CacheSecurityGroupNames = texts[string](q, "CacheSecurityGroupNames", "CacheSecurityGroupName")
-	in.SecurityGroupIds = texts[string](q, "SecurityGroupIds", "SecurityGroupId")
+	in.NewAvailabilityZones = q.strings("NewAvailabilityZones", "PreferredAvailabilityZone")
+	in.CacheSecurityGroupNames = q.strings("CacheSecurityGroupNames", "CacheSecurityGroupName")
+	in.SecurityGroupIds = q.strings("SecurityGroupIds", "SecurityGroupId")
 	in.PreferredMaintenanceWindow = q.string("PreferredMaintenanceWindow")
 	in.NotificationTopicArn = q.string("NotificationTopicArn")
 	in.CacheParameterGroupName = q.string("CacheParameterGroupName")
@@ -485,7 +485,7 @@ func (in *ModifyCacheParameterGroupInput) decodeQuery(q *queryNode) {
 func (in *ModifyCacheSubnetGroupInput) decodeQuery(q *queryNode) {
 	in.CacheSubnetGroupName = q.string("CacheSubnetGroupName")
 	in.CacheSubnetGroupDescription = q.string("CacheSubnetGroupDescription")
-	in.SubnetIds = texts[string](q, "SubnetIds", "SubnetIdentifier")
+	in.SubnetIds = q.strings("SubnetIds", "SubnetIdentifier")
 }
 
 func (in *ModifyGlobalReplicationGroupInput) decodeQuery(q *queryNode) {
@@ -507,8 +507,8 @@ func (in *ModifyReplicationGroupInput) decodeQuery(q *queryNode) {
 	in.AutomaticFailoverEnabled = q.boolean("AutomaticFailoverEnabled")
 	in.MultiAZEnabled = q.boolean("MultiAZEnabled")
 	in.NodeGroupId = q.string("NodeGroupId")
-	in.CacheSecurityGroupNames = texts[string](q, "CacheSecurityGroupNames", "CacheSecurityGroupName")
-	in.SecurityGroupIds = texts[string](q, "SecurityGroupIds", "SecurityGroupId")
+	in.CacheSecurityGroupNames = q.strings("CacheSecurityGroupNames", "CacheSecurityGroupName")
+	in.SecurityGroupIds = q.strings("SecurityGroupIds", "SecurityGroupId")
 	in.PreferredMaintenanceWindow = q.string("PreferredMaintenanceWindow")
 	in.NotificationTopicArn = q.string("NotificationTopicArn")
 	in.CacheParameterGroupName = q.string("CacheParameterGroupName")
@@ -522,8 +522,8 @@ func (in *ModifyReplicationGroupInput) decodeQuery(q *queryNode) {
 	in.CacheNodeType = q.string("CacheNodeType")
 	in.AuthToken = q.secret("AuthToken")
 	in.AuthTokenUpdateStrategy = q.string("AuthTokenUpdateStrategy")
-	in.UserGroupIdsToAdd = texts[string](q, "UserGroupIdsToAdd", "member")
-	in.UserGroupIdsToRemove = texts[string](q, "UserGroupIdsToRemove", "member")
+	in.UserGroupIdsToAdd = q.strings("UserGroupIdsToAdd", "member")
+	in.UserGroupIdsToRemove = q.strings("UserGroupIdsToRemove", "member")
 	in.RemoveUserGroups = q.boolean("RemoveUserGroups")
 	in.LogDeliveryConfigurations = decodeStructures[LogDeliveryConfigurationRequest](q, "LogDeliveryConfigurations", "LogDeliveryConfigurationRequest")
 	in.IpDiscovery = q.string("IpDiscovery")
@@ -537,8 +537,8 @@ func (in *ModifyReplicationGroupShardConfigurationInput) decodeQuery(q *queryNod
 	in.NodeGroupCount = q.integer("NodeGroupCount")
 	in.ApplyImmediately = q.boolean("ApplyImmediately")
 	in.ReshardingConfiguration = decodeStructures[ReshardingConfiguration](q, "ReshardingConfiguration", "ReshardingConfiguration")
-	in.NodeGroupsToRemove = texts[string](q, "NodeGroupsToRemove", "NodeGroupToRemove")
-	in.NodeGroupsToRetain = texts[string](q, "NodeGroupsToRetain", "NodeGroupToRetain")
+	in.NodeGroupsToRemove = q.strings("NodeGroupsToRemove", "NodeGroupToRemove")
+	in.NodeGroupsToRetain = q.strings("NodeGroupsToRetain", "NodeGroupToRetain")
 }
 
 func (in *ModifyServerlessCacheInput) decodeQuery(q *queryNode) {
@@ -547,7 +547,7 @@ func (in *ModifyServerlessCacheInput) decodeQuery(q *queryNode) {
 	in.CacheUsageLimits = decodeStructure[CacheUsageLimits](q, "CacheUsageLimits")
 	in.RemoveUserGroup = q.boolean("RemoveUserGroup")
 	in.UserGroupId = q.string("UserGroupId")
-	in.SecurityGroupIds = texts[string](q, "SecurityGroupIds", "SecurityGroupId")
+	in.SecurityGroupIds = q.strings("SecurityGroupIds", "SecurityGroupId")
 	in.SnapshotRetentionLimit = q.integer("SnapshotRetentionLimit")
 	in.DailySnapshotTime = q.string("DailySnapshotTime")
 	in.Engine = q.string("Engine")
@@ -558,7 +558,7 @@ func (in *ModifyUserInput) decodeQuery(q *queryNode) {
 	in.UserId = q.string("UserId")
 	in.AccessString = q.string("AccessString")
 	in.AppendAccessString = q.string("AppendAccessString")
-	in.Passwords = texts[Secret](q, "Passwords", "member")
+	in.Passwords = q.secrets("Passwords", "member")
 	in.NoPasswordRequired = q.boolean("NoPasswordRequired")
 	in.AuthenticationMode = decodeStructure[AuthenticationMode](q, "AuthenticationMode")
 	in.Engine = q.string("Engine")
@@ -566,8 +566,8 @@ func (in *ModifyUserInput) decodeQuery(q *queryNode) {
 
 func (in *ModifyUserGroupInput) decodeQuery(q *queryNode) {
 	in.UserGroupId = q.string("UserGroupId")
-	in.UserIdsToAdd = texts[string](q, "UserIdsToAdd", "member")
-	in.UserIdsToRemove = texts[string](q, "UserIdsToRemove", "member")
+	in.UserIdsToAdd = q.strings("UserIdsToAdd", "member")
+	in.UserIdsToRemove = q.strings("UserIdsToRemove", "member")
 	in.Engine = q.string("Engine")
 }
 
@@ -585,12 +585,12 @@ func (in *RebalanceSlotsInGlobalReplicationGroupInput) decodeQuery(q *queryNode)
 
 func (in *RebootCacheClusterInput) decodeQuery(q *queryNode) {
 	in.CacheClusterId = q.string("CacheClusterId")
-	in.CacheNodeIdsToReboot = texts[string](q, "CacheNodeIdsToReboot", "CacheNodeId")
+	in.CacheNodeIdsToReboot = q.strings("CacheNodeIdsToReboot", "CacheNodeId")
 }
 
 func (in *RemoveTagsFromResourceInput) decodeQuery(q *queryNode) {
 	in.ResourceName = q.string("ResourceName")
-	in.TagKeys = texts[string](q, "TagKeys", "member")
+	in.TagKeys = q.strings("TagKeys", "member")
 }
 
 func (in *ResetCacheParameterGroupInput) decodeQuery(q *queryNode) {
@@ -622,7 +622,7 @@ func (in *TestMigrationInput) decodeQuery(q *queryNode) {
 
 func (in *AuthenticationMode) decodeQuery(q *queryNode) {
 	in.Type = q.string("Type")
-	in.Passwords = texts[Secret](q, "Passwords", "member")
+	in.Passwords = q.secrets("Passwords", "member")
 }
 
 func (in *CacheUsageLimits) decodeQuery(q *queryNode) {
@@ -637,8 +637,8 @@ func (in *CloudWatchLogsDestinationDetails) decodeQuery(q *queryNode) {
 func (in *ConfigureShard) decodeQuery(q *queryNode) {
 	in.NodeGroupId = q.string("NodeGroupId")
 	in.NewReplicaCount = q.integer("NewReplicaCount")
-	in.PreferredAvailabilityZones = texts[string](q, "PreferredAvailabilityZones", "PreferredAvailabilityZone")
-	in.PreferredOutpostArns = texts[string](q, "PreferredOutpostArns", "PreferredOutpostArn")
+	in.PreferredAvailabilityZones = q.strings("PreferredAvailabilityZones", "PreferredAvailabilityZone")
+	in.PreferredOutpostArns = q.strings("PreferredOutpostArns", "PreferredOutpostArn")
 }
 
 func (in *CustomerNodeEndpoint) decodeQuery(q *queryNode) {
@@ -664,7 +664,7 @@ func (in *ECPUPerSecond) decodeQuery(q *queryNode) {
 
 func (in *Filter) decodeQuery(q *queryNode) {
 	in.Name = q.string("Name")
-	in.Values = texts[string](q, "Values", "member")
+	in.Values = q.strings("Values", "member")
 }
 
 func (in *KinesisFirehoseDestinationDetails) decodeQuery(q *queryNode) {
@@ -684,9 +684,9 @@ func (in *NodeGroupConfiguration) decodeQuery(q *queryNode) {
 	in.Slots = q.string("Slots")
 	in.ReplicaCount = q.integer("ReplicaCount")
 	in.PrimaryAvailabilityZone = q.string("PrimaryAvailabilityZone")
-	in.ReplicaAvailabilityZones = texts[string](q, "ReplicaAvailabilityZones", "AvailabilityZone")
+	in.ReplicaAvailabilityZones = q.strings("ReplicaAvailabilityZones", "AvailabilityZone")
 	in.PrimaryOutpostArn = q.string("PrimaryOutpostArn")
-	in.ReplicaOutpostArns = texts[string](q, "ReplicaOutpostArns", "OutpostArn")
+	in.ReplicaOutpostArns = q.strings("ReplicaOutpostArns", "OutpostArn")
 }
 
 func (in *ParameterNameValue) decodeQuery(q *queryNode) {
@@ -702,7 +702,7 @@ func (in *RegionalConfiguration) decodeQuery(q *queryNode) {
 
 func (in *ReshardingConfiguration) decodeQuery(q *queryNode) {
 	in.NodeGroupId = q.string("NodeGroupId")
-	in.PreferredAvailabilityZones = texts[string](q, "PreferredAvailabilityZones", "AvailabilityZone")
+	in.PreferredAvailabilityZones = q.strings("PreferredAvailabilityZones", "AvailabilityZone")
 }
 
 func (in *ScaleConfig) decodeQuery(q *queryNode) {

@@ -98,7 +98,13 @@ func (q *queryNode) string(name string) *string {
 	return &n.value
 }
 
-func (q *queryNode) secret(name string) *Secret { return (*Secret)(q.string(name)) }
+func (q *queryNode) secret(name string) *Secret {
+	text := q.string(name)
+	if text == nil {
+		return nil
+	}
+	return &Secret{text}
+}
 
 func (q *queryNode) integer(name string) *int32 {
 	n := q.leaf(name)
@@ -201,19 +207,32 @@ func (q *queryNode) elements(name, word string) []*queryNode {
 	return nodes
 }
 
-// texts decodes a list of strings or secrets.
-func texts[T ~string](q *queryNode, name, word string) []T {
+// strings decodes a list of strings.
+func (q *queryNode) strings(name, word string) []string {
 	nodes := q.elements(name, word)
 	if nodes == nil {
 		return nil
 	}
-	list := make([]T, len(nodes))
+	list := make([]string, len(nodes))
 	for i, n := range nodes {
 		if !n.given {
 			n.fail("The parameter %s must be a value, not a structure.", n.path)
 			return nil
 		}
-		list[i] = T(n.value)
+		list[i] = n.value
+	}
+	return list
+}
+
+// secrets decodes a list of secrets.
+func (q *queryNode) secrets(name, word string) []Secret {
+	texts := q.strings(name, word)
+	if texts == nil {
+		return nil
+	}
+	list := make([]Secret, len(texts))
+	for i, text := range texts {
+		list[i] = NewSecret(text)
 	}
 	return list
 }

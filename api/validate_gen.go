@@ -269,7 +269,7 @@ var constraintUserName = constraint{
 // Validate checks the input against the contract.
 func (in *AddTagsToResourceInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ResourceName", in.ResourceName)
+	v.requireText("ResourceName", in.ResourceName)
 	requireList(v, "Tags", in.Tags)
 	return v.err()
 }
@@ -277,9 +277,9 @@ func (in *AddTagsToResourceInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *AuthorizeCacheSecurityGroupIngressInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheSecurityGroupName", in.CacheSecurityGroupName)
-	requireText(v, "EC2SecurityGroupName", in.EC2SecurityGroupName)
-	requireText(v, "EC2SecurityGroupOwnerId", in.EC2SecurityGroupOwnerId)
+	v.requireText("CacheSecurityGroupName", in.CacheSecurityGroupName)
+	v.requireText("EC2SecurityGroupName", in.EC2SecurityGroupName)
+	v.requireText("EC2SecurityGroupOwnerId", in.EC2SecurityGroupOwnerId)
 	return v.err()
 }
 
@@ -288,7 +288,7 @@ func (in *BatchApplyUpdateActionInput) Validate() error {
 	v := &validator{}
 	items(v, "ReplicationGroupIds", in.ReplicationGroupIds, 0, 20)
 	items(v, "CacheClusterIds", in.CacheClusterIds, 0, 20)
-	requireText(v, "ServiceUpdateName", in.ServiceUpdateName)
+	v.requireText("ServiceUpdateName", in.ServiceUpdateName)
 	return v.err()
 }
 
@@ -297,37 +297,37 @@ func (in *BatchStopUpdateActionInput) Validate() error {
 	v := &validator{}
 	items(v, "ReplicationGroupIds", in.ReplicationGroupIds, 0, 20)
 	items(v, "CacheClusterIds", in.CacheClusterIds, 0, 20)
-	requireText(v, "ServiceUpdateName", in.ServiceUpdateName)
+	v.requireText("ServiceUpdateName", in.ServiceUpdateName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CompleteMigrationInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CopyServerlessCacheSnapshotInput) Validate() error {
 	v := &validator{}
-	requireText(v, "SourceServerlessCacheSnapshotName", in.SourceServerlessCacheSnapshotName)
-	requireText(v, "TargetServerlessCacheSnapshotName", in.TargetServerlessCacheSnapshotName)
+	v.requireText("SourceServerlessCacheSnapshotName", in.SourceServerlessCacheSnapshotName)
+	v.requireText("TargetServerlessCacheSnapshotName", in.TargetServerlessCacheSnapshotName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CopySnapshotInput) Validate() error {
 	v := &validator{}
-	requireText(v, "SourceSnapshotName", in.SourceSnapshotName)
-	requireText(v, "TargetSnapshotName", in.TargetSnapshotName)
+	v.requireText("SourceSnapshotName", in.SourceSnapshotName)
+	v.requireText("TargetSnapshotName", in.TargetSnapshotName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CreateCacheClusterInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheClusterId", in.CacheClusterId)
+	v.requireText("CacheClusterId", in.CacheClusterId)
 	v.text("AZMode", in.AZMode, &constraintAZMode)
 	v.text("OutpostMode", in.OutpostMode, &constraintOutpostMode)
 	validateStructures(v, "LogDeliveryConfigurations", in.LogDeliveryConfigurations)
@@ -339,25 +339,25 @@ func (in *CreateCacheClusterInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *CreateCacheParameterGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheParameterGroupName", in.CacheParameterGroupName)
-	requireText(v, "CacheParameterGroupFamily", in.CacheParameterGroupFamily)
-	requireText(v, "Description", in.Description)
+	v.requireText("CacheParameterGroupName", in.CacheParameterGroupName)
+	v.requireText("CacheParameterGroupFamily", in.CacheParameterGroupFamily)
+	v.requireText("Description", in.Description)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CreateCacheSecurityGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheSecurityGroupName", in.CacheSecurityGroupName)
-	requireText(v, "Description", in.Description)
+	v.requireText("CacheSecurityGroupName", in.CacheSecurityGroupName)
+	v.requireText("Description", in.Description)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CreateCacheSubnetGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheSubnetGroupName", in.CacheSubnetGroupName)
-	requireText(v, "CacheSubnetGroupDescription", in.CacheSubnetGroupDescription)
+	v.requireText("CacheSubnetGroupName", in.CacheSubnetGroupName)
+	v.requireText("CacheSubnetGroupDescription", in.CacheSubnetGroupDescription)
 	requireList(v, "SubnetIds", in.SubnetIds)
 	return v.err()
 }
@@ -365,16 +365,16 @@ func (in *CreateCacheSubnetGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *CreateGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupIdSuffix", in.GlobalReplicationGroupIdSuffix)
-	requireText(v, "PrimaryReplicationGroupId", in.PrimaryReplicationGroupId)
+	v.requireText("GlobalReplicationGroupIdSuffix", in.GlobalReplicationGroupIdSuffix)
+	v.requireText("PrimaryReplicationGroupId", in.PrimaryReplicationGroupId)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CreateReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
-	requireText(v, "ReplicationGroupDescription", in.ReplicationGroupDescription)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupDescription", in.ReplicationGroupDescription)
 	validateStructures(v, "NodeGroupConfiguration", in.NodeGroupConfiguration)
 	items(v, "UserGroupIds", in.UserGroupIds, 1, 0)
 	v.texts("UserGroupIds", in.UserGroupIds, &constraintUserGroupId)
@@ -389,8 +389,8 @@ func (in *CreateReplicationGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *CreateServerlessCacheInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ServerlessCacheName", in.ServerlessCacheName)
-	requireText(v, "Engine", in.Engine)
+	v.requireText("ServerlessCacheName", in.ServerlessCacheName)
+	v.requireText("Engine", in.Engine)
 	validateStructure(v, "CacheUsageLimits", in.CacheUsageLimits)
 	v.text("NetworkType", in.NetworkType, &constraintNetworkType)
 	return v.err()
@@ -399,29 +399,29 @@ func (in *CreateServerlessCacheInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *CreateServerlessCacheSnapshotInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ServerlessCacheSnapshotName", in.ServerlessCacheSnapshotName)
-	requireText(v, "ServerlessCacheName", in.ServerlessCacheName)
+	v.requireText("ServerlessCacheSnapshotName", in.ServerlessCacheSnapshotName)
+	v.requireText("ServerlessCacheName", in.ServerlessCacheName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CreateSnapshotInput) Validate() error {
 	v := &validator{}
-	requireText(v, "SnapshotName", in.SnapshotName)
+	v.requireText("SnapshotName", in.SnapshotName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *CreateUserInput) Validate() error {
 	v := &validator{}
-	requireText(v, "UserId", in.UserId)
+	v.requireText("UserId", in.UserId)
 	v.text("UserId", in.UserId, &constraintUserId)
-	requireText(v, "UserName", in.UserName)
+	v.requireText("UserName", in.UserName)
 	v.text("UserName", in.UserName, &constraintUserName)
-	requireText(v, "Engine", in.Engine)
+	v.requireText("Engine", in.Engine)
 	v.text("Engine", in.Engine, &constraintEngineType)
 	items(v, "Passwords", in.Passwords, 1, 0)
-	requireText(v, "AccessString", in.AccessString)
+	v.requireText("AccessString", in.AccessString)
 	v.text("AccessString", in.AccessString, &constraintAccessString)
 	validateStructure(v, "AuthenticationMode", in.AuthenticationMode)
 	return v.err()
@@ -430,8 +430,8 @@ func (in *CreateUserInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *CreateUserGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "UserGroupId", in.UserGroupId)
-	requireText(v, "Engine", in.Engine)
+	v.requireText("UserGroupId", in.UserGroupId)
+	v.requireText("Engine", in.Engine)
 	v.text("Engine", in.Engine, &constraintEngineType)
 	items(v, "UserIds", in.UserIds, 1, 0)
 	v.texts("UserIds", in.UserIds, &constraintUserId)
@@ -441,7 +441,7 @@ func (in *CreateUserGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DecreaseNodeGroupsInGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupId", in.GlobalReplicationGroupId)
+	v.requireText("GlobalReplicationGroupId", in.GlobalReplicationGroupId)
 	requireValue(v, "NodeGroupCount", in.NodeGroupCount)
 	requireValue(v, "ApplyImmediately", in.ApplyImmediately)
 	return v.err()
@@ -450,7 +450,7 @@ func (in *DecreaseNodeGroupsInGlobalReplicationGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DecreaseReplicaCountInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	validateStructures(v, "ReplicaConfiguration", in.ReplicaConfiguration)
 	requireValue(v, "ApplyImmediately", in.ApplyImmediately)
 	return v.err()
@@ -459,35 +459,35 @@ func (in *DecreaseReplicaCountInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DeleteCacheClusterInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheClusterId", in.CacheClusterId)
+	v.requireText("CacheClusterId", in.CacheClusterId)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteCacheParameterGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheParameterGroupName", in.CacheParameterGroupName)
+	v.requireText("CacheParameterGroupName", in.CacheParameterGroupName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteCacheSecurityGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheSecurityGroupName", in.CacheSecurityGroupName)
+	v.requireText("CacheSecurityGroupName", in.CacheSecurityGroupName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteCacheSubnetGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheSubnetGroupName", in.CacheSubnetGroupName)
+	v.requireText("CacheSubnetGroupName", in.CacheSubnetGroupName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupId", in.GlobalReplicationGroupId)
+	v.requireText("GlobalReplicationGroupId", in.GlobalReplicationGroupId)
 	requireValue(v, "RetainPrimaryReplicationGroup", in.RetainPrimaryReplicationGroup)
 	return v.err()
 }
@@ -495,35 +495,35 @@ func (in *DeleteGlobalReplicationGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DeleteReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteServerlessCacheInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ServerlessCacheName", in.ServerlessCacheName)
+	v.requireText("ServerlessCacheName", in.ServerlessCacheName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteServerlessCacheSnapshotInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ServerlessCacheSnapshotName", in.ServerlessCacheSnapshotName)
+	v.requireText("ServerlessCacheSnapshotName", in.ServerlessCacheSnapshotName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteSnapshotInput) Validate() error {
 	v := &validator{}
-	requireText(v, "SnapshotName", in.SnapshotName)
+	v.requireText("SnapshotName", in.SnapshotName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *DeleteUserInput) Validate() error {
 	v := &validator{}
-	requireText(v, "UserId", in.UserId)
+	v.requireText("UserId", in.UserId)
 	v.text("UserId", in.UserId, &constraintUserId)
 	return v.err()
 }
@@ -531,7 +531,7 @@ func (in *DeleteUserInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DeleteUserGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "UserGroupId", in.UserGroupId)
+	v.requireText("UserGroupId", in.UserGroupId)
 	return v.err()
 }
 
@@ -559,7 +559,7 @@ func (in *DescribeCacheParameterGroupsInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DescribeCacheParametersInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheParameterGroupName", in.CacheParameterGroupName)
+	v.requireText("CacheParameterGroupName", in.CacheParameterGroupName)
 	v.number("MaxRecords", in.MaxRecords, 20, 100)
 	return v.err()
 }
@@ -581,7 +581,7 @@ func (in *DescribeCacheSubnetGroupsInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DescribeEngineDefaultParametersInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheParameterGroupFamily", in.CacheParameterGroupFamily)
+	v.requireText("CacheParameterGroupFamily", in.CacheParameterGroupFamily)
 	v.number("MaxRecords", in.MaxRecords, 20, 100)
 	return v.err()
 }
@@ -685,33 +685,33 @@ func (in *DescribeUsersInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *DisassociateGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupId", in.GlobalReplicationGroupId)
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
-	requireText(v, "ReplicationGroupRegion", in.ReplicationGroupRegion)
+	v.requireText("GlobalReplicationGroupId", in.GlobalReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupRegion", in.ReplicationGroupRegion)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *ExportServerlessCacheSnapshotInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ServerlessCacheSnapshotName", in.ServerlessCacheSnapshotName)
-	requireText(v, "S3BucketName", in.S3BucketName)
+	v.requireText("ServerlessCacheSnapshotName", in.ServerlessCacheSnapshotName)
+	v.requireText("S3BucketName", in.S3BucketName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *FailoverGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupId", in.GlobalReplicationGroupId)
-	requireText(v, "PrimaryRegion", in.PrimaryRegion)
-	requireText(v, "PrimaryReplicationGroupId", in.PrimaryReplicationGroupId)
+	v.requireText("GlobalReplicationGroupId", in.GlobalReplicationGroupId)
+	v.requireText("PrimaryRegion", in.PrimaryRegion)
+	v.requireText("PrimaryReplicationGroupId", in.PrimaryReplicationGroupId)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *IncreaseNodeGroupsInGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupId", in.GlobalReplicationGroupId)
+	v.requireText("GlobalReplicationGroupId", in.GlobalReplicationGroupId)
 	requireValue(v, "NodeGroupCount", in.NodeGroupCount)
 	validateStructures(v, "RegionalConfigurations", in.RegionalConfigurations)
 	requireValue(v, "ApplyImmediately", in.ApplyImmediately)
@@ -721,7 +721,7 @@ func (in *IncreaseNodeGroupsInGlobalReplicationGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *IncreaseReplicaCountInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	validateStructures(v, "ReplicaConfiguration", in.ReplicaConfiguration)
 	requireValue(v, "ApplyImmediately", in.ApplyImmediately)
 	return v.err()
@@ -736,14 +736,14 @@ func (in *ListAllowedNodeTypeModificationsInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ListTagsForResourceInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ResourceName", in.ResourceName)
+	v.requireText("ResourceName", in.ResourceName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *ModifyCacheClusterInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheClusterId", in.CacheClusterId)
+	v.requireText("CacheClusterId", in.CacheClusterId)
 	v.text("AZMode", in.AZMode, &constraintAZMode)
 	v.text("AuthTokenUpdateStrategy", in.AuthTokenUpdateStrategy, &constraintAuthTokenUpdateStrategyType)
 	validateStructures(v, "LogDeliveryConfigurations", in.LogDeliveryConfigurations)
@@ -754,7 +754,7 @@ func (in *ModifyCacheClusterInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ModifyCacheParameterGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheParameterGroupName", in.CacheParameterGroupName)
+	v.requireText("CacheParameterGroupName", in.CacheParameterGroupName)
 	requireList(v, "ParameterNameValues", in.ParameterNameValues)
 	return v.err()
 }
@@ -762,14 +762,14 @@ func (in *ModifyCacheParameterGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ModifyCacheSubnetGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheSubnetGroupName", in.CacheSubnetGroupName)
+	v.requireText("CacheSubnetGroupName", in.CacheSubnetGroupName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *ModifyGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupId", in.GlobalReplicationGroupId)
+	v.requireText("GlobalReplicationGroupId", in.GlobalReplicationGroupId)
 	requireValue(v, "ApplyImmediately", in.ApplyImmediately)
 	return v.err()
 }
@@ -777,7 +777,7 @@ func (in *ModifyGlobalReplicationGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ModifyReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	v.text("AuthTokenUpdateStrategy", in.AuthTokenUpdateStrategy, &constraintAuthTokenUpdateStrategyType)
 	v.texts("UserGroupIdsToAdd", in.UserGroupIdsToAdd, &constraintUserGroupId)
 	v.texts("UserGroupIdsToRemove", in.UserGroupIdsToRemove, &constraintUserGroupId)
@@ -791,7 +791,7 @@ func (in *ModifyReplicationGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ModifyReplicationGroupShardConfigurationInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	requireValue(v, "NodeGroupCount", in.NodeGroupCount)
 	requireValue(v, "ApplyImmediately", in.ApplyImmediately)
 	validateStructures(v, "ReshardingConfiguration", in.ReshardingConfiguration)
@@ -803,7 +803,7 @@ func (in *ModifyReplicationGroupShardConfigurationInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ModifyServerlessCacheInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ServerlessCacheName", in.ServerlessCacheName)
+	v.requireText("ServerlessCacheName", in.ServerlessCacheName)
 	validateStructure(v, "CacheUsageLimits", in.CacheUsageLimits)
 	return v.err()
 }
@@ -811,7 +811,7 @@ func (in *ModifyServerlessCacheInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ModifyUserInput) Validate() error {
 	v := &validator{}
-	requireText(v, "UserId", in.UserId)
+	v.requireText("UserId", in.UserId)
 	v.text("UserId", in.UserId, &constraintUserId)
 	v.text("AccessString", in.AccessString, &constraintAccessString)
 	v.text("AppendAccessString", in.AppendAccessString, &constraintAccessString)
@@ -824,7 +824,7 @@ func (in *ModifyUserInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ModifyUserGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "UserGroupId", in.UserGroupId)
+	v.requireText("UserGroupId", in.UserGroupId)
 	items(v, "UserIdsToAdd", in.UserIdsToAdd, 1, 0)
 	v.texts("UserIdsToAdd", in.UserIdsToAdd, &constraintUserId)
 	items(v, "UserIdsToRemove", in.UserIdsToRemove, 1, 0)
@@ -836,14 +836,14 @@ func (in *ModifyUserGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *PurchaseReservedCacheNodesOfferingInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReservedCacheNodesOfferingId", in.ReservedCacheNodesOfferingId)
+	v.requireText("ReservedCacheNodesOfferingId", in.ReservedCacheNodesOfferingId)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *RebalanceSlotsInGlobalReplicationGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "GlobalReplicationGroupId", in.GlobalReplicationGroupId)
+	v.requireText("GlobalReplicationGroupId", in.GlobalReplicationGroupId)
 	requireValue(v, "ApplyImmediately", in.ApplyImmediately)
 	return v.err()
 }
@@ -851,7 +851,7 @@ func (in *RebalanceSlotsInGlobalReplicationGroupInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *RebootCacheClusterInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheClusterId", in.CacheClusterId)
+	v.requireText("CacheClusterId", in.CacheClusterId)
 	requireList(v, "CacheNodeIdsToReboot", in.CacheNodeIdsToReboot)
 	return v.err()
 }
@@ -859,7 +859,7 @@ func (in *RebootCacheClusterInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *RemoveTagsFromResourceInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ResourceName", in.ResourceName)
+	v.requireText("ResourceName", in.ResourceName)
 	requireList(v, "TagKeys", in.TagKeys)
 	return v.err()
 }
@@ -867,23 +867,23 @@ func (in *RemoveTagsFromResourceInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *ResetCacheParameterGroupInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheParameterGroupName", in.CacheParameterGroupName)
+	v.requireText("CacheParameterGroupName", in.CacheParameterGroupName)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *RevokeCacheSecurityGroupIngressInput) Validate() error {
 	v := &validator{}
-	requireText(v, "CacheSecurityGroupName", in.CacheSecurityGroupName)
-	requireText(v, "EC2SecurityGroupName", in.EC2SecurityGroupName)
-	requireText(v, "EC2SecurityGroupOwnerId", in.EC2SecurityGroupOwnerId)
+	v.requireText("CacheSecurityGroupName", in.CacheSecurityGroupName)
+	v.requireText("EC2SecurityGroupName", in.EC2SecurityGroupName)
+	v.requireText("EC2SecurityGroupOwnerId", in.EC2SecurityGroupOwnerId)
 	return v.err()
 }
 
 // Validate checks the input against the contract.
 func (in *StartMigrationInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	requireList(v, "CustomerNodeEndpointList", in.CustomerNodeEndpointList)
 	return v.err()
 }
@@ -891,8 +891,8 @@ func (in *StartMigrationInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *TestFailoverInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
-	requireText(v, "NodeGroupId", in.NodeGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("NodeGroupId", in.NodeGroupId)
 	v.text("NodeGroupId", in.NodeGroupId, &constraintAllowedNodeGroupId)
 	return v.err()
 }
@@ -900,7 +900,7 @@ func (in *TestFailoverInput) Validate() error {
 // Validate checks the input against the contract.
 func (in *TestMigrationInput) Validate() error {
 	v := &validator{}
-	requireText(v, "ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText("ReplicationGroupId", in.ReplicationGroupId)
 	requireList(v, "CustomerNodeEndpointList", in.CustomerNodeEndpointList)
 	return v.err()
 }
@@ -915,18 +915,18 @@ func (in *CacheUsageLimits) validate(v *validator, path string) {
 }
 
 func (in *ConfigureShard) validate(v *validator, path string) {
-	requireText(v, path+"NodeGroupId", in.NodeGroupId)
+	v.requireText(path+"NodeGroupId", in.NodeGroupId)
 	v.text(path+"NodeGroupId", in.NodeGroupId, &constraintAllowedNodeGroupId)
 	requireValue(v, path+"NewReplicaCount", in.NewReplicaCount)
 }
 
 func (in *DataStorage) validate(v *validator, path string) {
-	requireText(v, path+"Unit", in.Unit)
+	v.requireText(path+"Unit", in.Unit)
 	v.text(path+"Unit", in.Unit, &constraintDataStorageUnit)
 }
 
 func (in *Filter) validate(v *validator, path string) {
-	requireText(v, path+"Name", in.Name)
+	v.requireText(path+"Name", in.Name)
 	v.text(path+"Name", in.Name, &constraintFilterName)
 	requireList(v, path+"Values", in.Values)
 	items(v, path+"Values", in.Values, 1, 0)
@@ -944,8 +944,8 @@ func (in *NodeGroupConfiguration) validate(v *validator, path string) {
 }
 
 func (in *RegionalConfiguration) validate(v *validator, path string) {
-	requireText(v, path+"ReplicationGroupId", in.ReplicationGroupId)
-	requireText(v, path+"ReplicationGroupRegion", in.ReplicationGroupRegion)
+	v.requireText(path+"ReplicationGroupId", in.ReplicationGroupId)
+	v.requireText(path+"ReplicationGroupRegion", in.ReplicationGroupRegion)
 	requireList(v, path+"ReshardingConfiguration", in.ReshardingConfiguration)
 	validateStructures(v, path+"ReshardingConfiguration", in.ReshardingConfiguration)
 }

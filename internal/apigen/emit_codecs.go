@@ -36,7 +36,7 @@ func decodeCall(m member) string {
 		if t.element.kind == kindStructure {
 			return fmt.Sprintf("decodeStructures[%s](q, %q, %q)", t.element.structure, m.name, t.word)
 		}
-		return fmt.Sprintf("texts[%s](q, %q, %q)", t.goType()[2:], m.name, t.word)
+		return fmt.Sprintf("q.%ss(%q, %q)", scalarMethod[t.element.kind], m.name, t.word)
 	case kindStructure:
 		return fmt.Sprintf("decodeStructure[%s](q, %q)", t.structure, m.name)
 	default:
@@ -124,8 +124,8 @@ func (f *file) checks(s *shape, prefix string, checked map[string]bool) {
 		t := m.typed
 		if m.required {
 			switch t.kind {
-			case kindText, kindSecret:
-				f.p("requireText(v, %s, in.%s)", path, m.name)
+			case kindText:
+				f.p("v.requireText(%s, in.%s)", path, m.name)
 			case kindList:
 				f.p("requireList(v, %s, in.%s)", path, m.name)
 			default:
