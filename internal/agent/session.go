@@ -110,11 +110,7 @@ func (a *Agent) session(ctx context.Context) (welcomed bool, err error) {
 	beats := make(chan beat, 8)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.receive(stream, beats) })
-	group.Go(func() error {
-		// The transport notices the end of the context only once it has no request body to wait for.
-		defer func() { _ = stream.CloseRequest() }() // the stream is over either way
-		return a.send(ctx, stream, beats)
-	})
+	group.Go(func() error { return a.send(ctx, stream, beats) })
 	group.Go(func() error { // Receive ends with the request's context, not with the group's
 		<-ctx.Done()
 		cancel()
