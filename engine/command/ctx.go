@@ -1,0 +1,64 @@
+package command
+
+import (
+	"time"
+
+	"github.com/elastane/elastane/engine/resp"
+)
+
+// Ctx is one call of one command, as its handler sees it. It is valid only during the call.
+type Ctx struct {
+	Server *Server
+	Client *Client
+	Spec   *Spec
+	// Args are the arguments after the command's name (and the subcommand's).
+	Args Args
+	// Reply takes the reply.
+	Reply *resp.Writer
+	// Now is the time of the call in Unix milliseconds; one call, one time.
+	Now int64
+
+	changes   int64
+	effects   []effect
+	words     [][]byte // backing of the effects' arguments
+	noEffects bool
+	blocked   bool
+}
+
+type effect struct {
+	db         int
+	start, end int // in words
+}
+
+// Failed tells whether an argument was wrong, and if so has answered the client.
+func (c *Ctx) Failed() bool {
+	if c.Args.err == "" {
+		return false
+	}
+	c.Reply.Error(c.Args.err)
+	return true
+}
+
+// Changed says that the call has changed the keyspace, n changes as rdb_changes_since_last_save counts them.
+// Without it nothing is propagated.
+func (c *Ctx) Changed(n int) { c.changes += int64(n) }
+
+// Propagate adds an effect to be sent to the replicas instead of the command as it was given. It may be
+// called several times: the effects then travel as one transaction. The words are kept until the call ends,
+// not copied: they must not be changed before. Literals come from words.go, so that nothing is allocated.
+func (c *Ctx) Propagate(words ...[]byte) {
+	start := len(c.words)
+	c.words = append(c.words, words...)
+	c.effects = append(c.effects, effect{db: c.Client.DB, start: start, end: len(c.words)})
+}
+
+// PropagateNothing keeps the command as given away from the replicas.
+func (c *Ctx) PropagateNothing() { c.noEffects = true }
+
+// Block suspends the client until one of the command's keys is changed, and then runs the command again from
+// its start; at the deadline (zero: never) timeout writes the reply instead. The handler calls it when it
+// finds nothing to answer with, before it has written anything, and returns if Block returned true. Where a
+// client cannot wait (in MULTI, in process) Block returns false, and the handler answers as at a timeout.
+func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
+	return c.block(deadline, timeout)
+}

@@ -1,0 +1,12 @@
+package command
+
+// Families lists the families of this package, for NewTable. One line per file.
+func Families() []Spec {
+	var all []Spec
+	for _, family := range [][]Spec{
+		connectionSpecs,
+	} {
+		all = append(all, family...)
+	}
+	return all
+}
