@@ -1,0 +1,100 @@
+package keyspace
+
+import "github.com/elastane/elastane/engine/arena"
+
+// Type is the type of a key's value. The numbers are the engine's own and stay in memory only.
+type Type uint8
+
+// The types of Valkey. TypeNone is the type of a missing key.
+const (
+	TypeNone Type = iota
+	TypeString
+	TypeHash
+	TypeList
+	TypeSet
+	TypeZSet
+	TypeStream
+)
+
+// String returns the name that TYPE answers.
+func (t Type) String() string {
+	switch t {
+	case TypeString:
+		return "string"
+	case TypeHash:
+		return "hash"
+	case TypeList:
+		return "list"
+	case TypeSet:
+		return "set"
+	case TypeZSet:
+		return "zset"
+	case TypeStream:
+		return "stream"
+	}
+	return "none"
+}
+
+// Encoding says how a collection is laid out. Strings always have EncodingRaw: OBJECT ENCODING works out
+// int, embstr or raw from the bytes.
+type Encoding uint8
+
+// The encodings, by the names that OBJECT ENCODING answers.
+const (
+	EncodingRaw Encoding = iota
+	EncodingListpack
+	EncodingHashtable
+	EncodingQuicklist
+	EncodingIntset
+	EncodingSkiplist
+	EncodingStream
+)
+
+// String returns the name that OBJECT ENCODING answers.
+func (e Encoding) String() string {
+	switch e {
+	case EncodingListpack:
+		return "listpack"
+	case EncodingHashtable:
+		return "hashtable"
+	case EncodingQuicklist:
+		return "quicklist"
+	case EncodingIntset:
+		return "intset"
+	case EncodingSkiplist:
+		return "skiplist"
+	case EncodingStream:
+		return "stream"
+	}
+	return "raw"
+}
+
+// Event is what happened to a key, in Valkey's keyspace notification terms. Class is the letter of
+// notify-keyspace-events that selects it: 'g' generic, '$' string, 'l' list, 's' set, 'h' hash, 'z' sorted
+// set, 't' stream, 'x' expired, 'e' evicted. The zero Event changes a key without a notification, and
+// reaches the hook all the same.
+type Event struct {
+	Name  string
+	Class byte
+}
+
+// The events that the keyspace itself raises. EventExpired and EventEvicted are deletions that no
+// command asked for: the hook has to propagate them as DEL.
+var (
+	EventExpired = Event{"expired", 'x'}
+	EventEvicted = Event{"evicted", 'e'}
+)
+
+// FreeFunc frees the blocks that a collection's root names; the root itself is the keyspace's.
+type FreeFunc func(h *arena.Heap, enc Encoding, root []byte)
+
+var freeFuncs [16]FreeFunc
+
+// RegisterFree tells the keyspace how values of type t give their memory back, for delete, overwrite,
+// expiry, eviction and flush. Call it from an init function; a second registration of a type panics.
+func RegisterFree(t Type, free FreeFunc) {
+	if freeFuncs[t] != nil {
+		panic("keyspace: a second free function for type " + t.String())
+	}
+	freeFuncs[t] = free
+}
