@@ -3,6 +3,7 @@ package command
 import (
 	"time"
 
+	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -11,6 +12,9 @@ type Ctx struct {
 	Server *Server
 	Client *Client
 	Spec   *Spec
+	// View is the window on the keyspace: the stripes of the command's keys are locked, the client's
+	// database is selected.
+	View *keyspace.View
 	// Args are the arguments after the command's name (and the subcommand's).
 	Args Args
 	// Reply takes the reply.
@@ -18,7 +22,6 @@ type Ctx struct {
 	// Now is the time of the call in Unix milliseconds; one call, one time.
 	Now int64
 
-	changes   int64
 	effects   []effect
 	words     [][]byte // backing of the effects' arguments
 	noEffects bool
@@ -39,11 +42,8 @@ func (c *Ctx) Failed() bool {
 	return true
 }
 
-// Changed says that the call has changed the keyspace, n changes as rdb_changes_since_last_save counts them.
-// Without it nothing is propagated.
-func (c *Ctx) Changed(n int) { c.changes += int64(n) }
-
-// Propagate adds an effect to be sent to the replicas instead of the command as it was given. It may be
+// Propagate adds an effect to be sent to the replicas instead of the command as it was given, whether or not
+// the keyspace has changed (a handler that changed nothing does not call it). It may be
 // called several times: the effects then travel as one transaction. The words are kept until the call ends,
 // not copied: they must not be changed before. Literals come from words.go, so that nothing is allocated.
 func (c *Ctx) Propagate(words ...[]byte) {

@@ -23,8 +23,7 @@
 //		if c.Failed() {                        // … checked once; it has written the error
 //			return
 //		}
-//		…                                      // operation, on c.DB, under the locks of the record's Keys
-//		c.Changed(1)                           // it changed the keyspace: counts, propagates, wakes WATCH
+//		…                                      // operation, on c.View, under the locks of the record's Keys
 //		c.Reply.Bulk(value)                    // reply: exactly one
 //	}
 //
@@ -39,8 +38,8 @@
 //   - Arguments alias the connection's read buffer. Copy what outlives the call.
 //   - A handler writes exactly one reply (SUBSCRIBE and its kind: one per channel), and writes nothing
 //     when c.Failed() returned true or c.Block returned true.
-//   - What a change means is propagated, not the words: after c.Changed the command goes to the replicas as
-//     it was given, unless the handler called c.Propagate with the effect (relative times absolute,
+//   - What a change means is propagated, not the words: if the View has counted a change, the command goes to
+//     the replicas as it was given, unless the handler called c.Propagate with the effect (relative times absolute,
 //     SPOP → SREM, random results fixed), or c.PropagateNothing.
 //   - Client-visible texts are in errors.go, and nowhere else.
 //   - GET, SET, INCR, HGET and their kind allocate nothing; alloc_test.go holds them to it.
