@@ -15,6 +15,9 @@ type testEngine struct {
 	view  keyspace.View
 	now   func() int64
 	proto int
+
+	flags  ClientFlags
+	expiry keyspace.Expiry
 }
 
 func newTestEngine(t testing.TB) *testEngine {
@@ -50,7 +53,7 @@ func (e *testEngine) run(t testing.TB, argv []string) (resp.Value, [][]string) {
 		return resp.Value{Kind: resp.KindError, Str: errArity(spec.FullName())}, nil
 	}
 	w := &resp.Writer{Proto: e.proto}
-	c := &Ctx{Client: &Client{}, Spec: spec, Reply: w, View: &e.view, Now: e.now()}
+	c := &Ctx{Client: &Client{Flags: e.flags}, Spec: spec, Reply: w, View: &e.view, Now: e.now()}
 	skip := 1
 	if spec.Container() != nil {
 		skip = 2
@@ -63,7 +66,7 @@ func (e *testEngine) run(t testing.TB, argv []string) (resp.Value, [][]string) {
 	for _, i := range spec.AppendKeys(nil, words) {
 		stripes |= keyspace.StripeOf(words[i])
 	}
-	e.view.Begin(e.space, stripes, 0, c.Now, keyspace.ExpiryDelete)
+	e.view.Begin(e.space, stripes, 0, c.Now, e.expiry)
 	spec.Handler(c)
 	changed := e.view.Changes() > 0
 	e.view.End()
