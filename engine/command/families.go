@@ -12,6 +12,7 @@ func Families() []Spec {
 		setSpecs,
 		sortedSetSpecs,
 		sortedSetRangeSpecs,
+		sortedSetCombineSpecs,
 	} {
 		all = append(all, family...)
 	}
