@@ -439,7 +439,7 @@ func differential(t *testing.T, proto int) {
 	t.Logf("seed %d", seed)
 	g := generator{rand.New(rand.NewPCG(seed, 0))}
 	e := newTestEngine(t)
-	e.proto = proto
+	e.client.Proto = proto
 	var history [][]string
 	for i := range *flagCommands / 2 {
 		argv := g.command()
@@ -467,20 +467,30 @@ func differential(t *testing.T, proto int) {
 // compareAll reads every key in full from both.
 func compareAll(t *testing.T, redis *bufio.ReadWriter, e *testEngine, seed uint64) {
 	t.Helper()
-	for _, kind := range "shltzy" {
-		for i := range 3 {
-			key := string(kind) + strconv.Itoa(i)
-			v := ask(t, redis, []string{"TYPE", key})
-			read := map[string][]string{
-				"string": {"GET", key}, "hash": {"HGETALL", key}, "list": {"LRANGE", key, "0", "-1"},
-				"set": {"SMEMBERS", key}, "zset": {"ZRANGE", key, "0", "-1", "WITHSCORES"}, "none": {"TYPE", key},
-			}[v.Str]
-			want, got := normal(read, ask(t, redis, read)), normal(read, e.do(t, read))
-			if !same(read, want, got) {
-				t.Fatalf("seed %d: %q\n  redis: %.1000v\n  here:  %.1000v", seed, read, want, got)
-			}
+	for _, key := range generatorKeys() {
+		read := readAll(ask(t, redis, []string{"TYPE", key}).Str, key)
+		want, got := normal(read, ask(t, redis, read)), normal(read, e.do(t, read))
+		if !same(read, want, got) {
+			t.Fatalf("seed %d: %q\n  redis: %.1000v\n  here:  %.1000v", seed, read, want, got)
 		}
 	}
+}
+
+// readAll is the command that reads a whole value of the type that TYPE answered.
+func readAll(kind, key string) []string {
+	switch kind {
+	case "string":
+		return []string{"GET", key}
+	case "hash":
+		return []string{"HGETALL", key}
+	case "list":
+		return []string{"LRANGE", key, "0", "-1"}
+	case "set":
+		return []string{"SMEMBERS", key}
+	case "zset":
+		return []string{"ZRANGE", key, "0", "-1", "WITHSCORES"}
+	}
+	return []string{"TYPE", key}
 }
 
 // relevant returns the last commands that share a key with the last one.

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/elastane/elastane/engine/keyspace"
 )
 
 // What a command propagates must bring a replica to the same state, expiry included, whatever is random
@@ -21,8 +20,7 @@ func TestEffectsReproduceTheState(t *testing.T) {
 	}
 	g := generator{rand.New(rand.NewPCG(seed, 1))}
 	primary, replica := newTestEngine(t), newTestEngine(t)
-	replica.flags = ClientPrimary
-	replica.expiry = keyspace.ExpiryIgnore
+	replica.client.Flags |= ClientPrimary
 	now := int64(1_700_000_000_000)
 	primary.now = func() int64 { return now }
 	replica.now = func() int64 { return now + 1_000_000 } // its clock is wrong
@@ -34,19 +32,42 @@ func TestEffectsReproduceTheState(t *testing.T) {
 			argv = []string{"SPOP", g.key("t")}
 		case 1:
 			argv = []string{"SPOP", g.key("t"), "3"}
+		case 2:
+			argv = []string{"PEXPIRE", g.key("k"), "300"}
 		}
-		_, effects := primary.run(t, argv)
-		for _, effect := range effects {
+		primary.do(t, argv)
+		state := ""
+		compare := i%50 == 0 || i == *flagCommands-1
+		if compare {
+			// A key that has expired goes when it is met, and its end is propagated.
+			for _, key := range generatorKeys() {
+				primary.do(t, []string{"EXISTS", key})
+			}
+			state = dump(t, primary)
+		}
+		for _, effect := range primary.effects {
 			if v := replica.do(t, effect); v.IsError() {
 				t.Fatalf("seed %d: %.200q was propagated as %.200q, which answers %v", seed, argv, effect, v)
 			}
 		}
-		if i%50 == 0 || i == *flagCommands-1 {
-			if a, b := dump(t, primary), dump(t, replica); a != b {
-				t.Fatalf("seed %d, about %.200q\nprimary: %s\nreplica: %s", seed, argv, a, b)
-			}
+		primary.effects = nil
+		if !compare {
+			continue
+		}
+		if got := dump(t, replica); got != state {
+			t.Fatalf("seed %d, about %.200q\nprimary: %s\nreplica: %s", seed, argv, state, got)
 		}
 	}
+}
+
+// generatorKeys are all keys that a generator uses.
+func generatorKeys() (keys []string) {
+	for _, kind := range "shltzy" {
+		for i := range 3 {
+			keys = append(keys, string(kind)+strconv.Itoa(i))
+		}
+	}
+	return keys
 }
 
 // dump is the whole state as text.
@@ -56,13 +77,7 @@ func dump(t *testing.T, e *testEngine) string {
 	for _, key := range e.do(t, []string{"KEYS", "*"}).Elems {
 		k := key.Str
 		kind := e.do(t, []string{"TYPE", k}).Str
-		read := map[string][]string{
-			"string": {"GET", k}, "hash": {"HGETALL", k}, "list": {"LRANGE", k, "0", "-1"},
-			"set": {"SMEMBERS", k}, "zset": {"ZRANGE", k, "0", "-1", "WITHSCORES"},
-		}[kind]
-		if len(read) == 0 {
-			t.Fatalf("%q has type %q", k, kind)
-		}
+		read := readAll(kind, k)
 		v := normal(read, e.do(t, read))
 		lines = append(lines, fmt.Sprintln(k, kind, e.do(t, []string{"PEXPIRETIME", k}), v))
 	}
