@@ -17,6 +17,7 @@ func Families() []Spec {
 		setSpecs,
 		sortedSetSpecs,
 		sortedSetRangeSpecs,
+		sortedSetCombineSpecs,
 	} {
 		all = append(all, family...)
 	}
