@@ -1,8 +1,6 @@
 package command
 
 import (
-	"time"
-
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/resp"
 )
@@ -22,6 +20,7 @@ type Ctx struct {
 	// Now is the time of the call in Unix milliseconds; one call, one time.
 	Now int64
 
+	worker    *Worker
 	effects   []effect
 	words     [][]byte // backing of the effects' arguments
 	noEffects bool
@@ -49,16 +48,8 @@ func (c *Ctx) Failed() bool {
 func (c *Ctx) Propagate(words ...[]byte) {
 	start := len(c.words)
 	c.words = append(c.words, words...)
-	c.effects = append(c.effects, effect{db: c.Client.DB, start: start, end: len(c.words)})
+	c.effects = append(c.effects, effect{db: c.View.DB(), start: start, end: len(c.words)})
 }
 
 // PropagateNothing keeps the command as given away from the replicas.
 func (c *Ctx) PropagateNothing() { c.noEffects = true }
-
-// Block suspends the client until one of the command's keys is changed, and then runs the command again from
-// its start; at the deadline (zero: never) timeout writes the reply instead. The handler calls it when it
-// finds nothing to answer with, before it has written anything, and returns if Block returned true. Where a
-// client cannot wait (in MULTI, in process) Block returns false, and the handler answers as at a timeout.
-func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
-	return c.block(deadline, timeout)
-}

@@ -5,6 +5,18 @@ func Families() []Spec {
 	var all []Spec
 	for _, family := range [][]Spec{
 		connectionSpecs,
+		clientSpecs,
+		introspectSpecs,
+		serverSpecs,
+		transactionSpecs,
+		pubsubSpecs,
+		stringSpecs,
+		keySpecs,
+		hashSpecs,
+		listSpecs,
+		setSpecs,
+		sortedSetSpecs,
+		sortedSetRangeSpecs,
 	} {
 		all = append(all, family...)
 	}

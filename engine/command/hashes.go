@@ -55,7 +55,7 @@ func hset(c *Ctx) (created int, ok bool) {
 		return 0, false
 	}
 	for i := 0; i < len(pairs); i += 2 {
-		if h.Set(pairs[i], pairs[i+1], ds.DefaultLimits) {
+		if h.Set(pairs[i], pairs[i+1], ds.DefaultHashLimits) {
 			created++
 		}
 	}
@@ -75,7 +75,7 @@ func cmdHSETNX(c *Ctx) {
 	if exists {
 		w.Unchanged()
 	} else {
-		h.Set(field, value, ds.DefaultLimits)
+		h.Set(field, value, ds.DefaultHashLimits)
 		settleHash(&w, &h, eventHset)
 	}
 
@@ -246,7 +246,7 @@ func cmdHINCRBY(c *Ctx) {
 		return
 	}
 	var text [20]byte
-	h.Set(field, strconv.AppendInt(text[:0], n+by, 10), ds.DefaultLimits)
+	h.Set(field, strconv.AppendInt(text[:0], n+by, 10), ds.DefaultHashLimits)
 	settleHash(&w, &h, eventHincrBy)
 
 	c.Reply.Int(n + by)
@@ -281,7 +281,7 @@ func cmdHINCRBYFLOAT(c *Ctx) {
 		c.Reply.Error(text)
 		return
 	}
-	h.Set(field, sum, ds.DefaultLimits)
+	h.Set(field, sum, ds.DefaultHashLimits)
 	settleHash(&w, &h, eventHincrByFloat)
 	c.Propagate(wordHSET, key, field, sum)
 
@@ -291,13 +291,19 @@ func cmdHINCRBYFLOAT(c *Ctx) {
 // HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
 func cmdHSCAN(c *Ctx) {
 	key, cursor := c.Args.Bytes(), readScanCursor(c)
-	o := readScanOptions(c, false, true)
 	if c.Failed() {
 		return
 	}
 
 	h, ok := c.findHash(key)
 	if !ok {
+		return
+	}
+	o := scanOptions{}
+	if h.Len() > 0 { // of a missing key the options are not looked at
+		o = readScanOptions(c, false, true)
+	}
+	if c.Failed() {
 		return
 	}
 	var items [][]byte
@@ -327,7 +333,10 @@ func readRandomCount(c *Ctx, word string) (count int, given, with bool) {
 	if !c.Args.More() {
 		return 0, false, false
 	}
-	n := c.Args.IntRange(-math.MaxInt64, math.MaxInt64, ErrValueRange)
+	n := c.Args.Int()
+	if n == math.MinInt64 {
+		c.Args.Fail(ErrValueRange)
+	}
 	if word != "" && c.Args.More() {
 		if !c.Args.Word(word) {
 			c.Args.Syntax()

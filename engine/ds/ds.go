@@ -58,8 +58,12 @@ type Limits struct {
 	Value int
 }
 
-// DefaultLimits are those of Valkey: hash-max-listpack-*, zset-max-listpack-*, set-max-listpack-*.
-var DefaultLimits = Limits{Entries: 128, Value: 64}
+// The defaults of Valkey: DefaultLimits are zset-max-listpack-* and set-max-listpack-*,
+// DefaultHashLimits hash-max-listpack-*.
+var (
+	DefaultLimits     = Limits{Entries: 128, Value: 64}
+	DefaultHashLimits = Limits{Entries: 512, Value: 64}
+)
 
 // DefaultListBytes is the greatest size of a packed list and of one block of a quicklist in bytes
 // (list-max-listpack-size -2).
