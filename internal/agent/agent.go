@@ -77,6 +77,7 @@ type Agent struct {
 	cancel    context.CancelFunc
 	running   context.Context // ends with Stop; parent of all that Start begins
 	wg        sync.WaitGroup
+	stopped   atomic.Bool
 	connected chan struct{} // closed at the first Welcome
 	welcome   sync.Once
 	client    atomic.Pointer[clients] // of the present session; nil without one
@@ -203,9 +204,9 @@ func (a *Agent) lockDir() error {
 }
 
 // Stop ends the session, stops listening, and stops the nodes in order, keeping their data. ctx bounds
-// the wait. An agent is not started twice.
+// the wait. An agent is not started again, and stopping it again does nothing.
 func (a *Agent) Stop(ctx context.Context) error {
-	if a.cancel == nil {
+	if a.cancel == nil || a.stopped.Swap(true) {
 		return nil
 	}
 	a.cancel()

@@ -84,8 +84,11 @@ func (a *Agent) session(ctx context.Context) (welcomed bool, err error) {
 	defer cancel()
 	service := agentv1connect.NewAgentServiceClient(client, a.opts.ServerURL)
 	stream := service.Session(ctx)
+	// The HTTP/2 client sees the end of the context only once the request's body has ended, too.
+	release := context.AfterFunc(ctx, func() { _ = stream.CloseRequest() })
 	defer func() {
 		cancel()
+		release()
 		_ = stream.CloseRequest() // the stream is over either way
 		_ = stream.CloseResponse()
 	}()
@@ -107,11 +110,7 @@ func (a *Agent) session(ctx context.Context) (welcomed bool, err error) {
 	beats := make(chan beat, 8)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.receive(stream, beats) })
-	group.Go(func() error {
-		// The transport notices the end of the context only once it has no request body to wait for.
-		defer func() { _ = stream.CloseRequest() }() // the stream is over either way
-		return a.send(ctx, stream, beats)
-	})
+	group.Go(func() error { return a.send(ctx, stream, beats) })
 	group.Go(func() error { // Receive ends with the request's context, not with the group's
 		<-ctx.Done()
 		cancel()

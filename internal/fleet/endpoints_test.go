@@ -107,7 +107,10 @@ func TestEndpointFollowsThePrimary(t *testing.T) {
 		now := w.endpoint(e.ID)
 		return len(now.Listeners) == 1 && now.Listeners[0].AgentID == agents[1] && now.Ready()
 	})
-	w.until("the endpoint leads to the new primary", func() bool { return w.ask(e) == "second/0001" })
+	w.observed(second, running, 2)
+	if got := w.ask(e); got != "second/0001" {
+		t.Errorf("the endpoint leads to %q", got)
+	}
 
 	w.target(fleet.EndpointTargets{EndpointID: e.ID})
 	w.until("nobody listens", func() bool { return w.endpoint(e.ID).Gone() })

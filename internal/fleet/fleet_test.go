@@ -33,7 +33,16 @@ type world struct {
 	ctx    context.Context
 	store  *store.Store
 	server *fleet.Server
+	events *pgx.Conn // hears of each change of the tables that tests wait on
 }
+
+// tellChanges makes each committed change of the tables that tests wait on a notification.
+const tellChanges = `
+CREATE FUNCTION test_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY test_changes; RETURN NULL; END $$;
+CREATE TRIGGER test_changed AFTER INSERT OR UPDATE OR DELETE ON nodes EXECUTE FUNCTION test_changed();
+CREATE TRIGGER test_changed AFTER INSERT OR UPDATE OR DELETE ON endpoint_specs EXECUTE FUNCTION test_changed();
+CREATE TRIGGER test_changed AFTER INSERT OR UPDATE OR DELETE ON agents EXECUTE FUNCTION test_changed();
+CREATE TRIGGER test_changed AFTER INSERT OR UPDATE OR DELETE ON river_job EXECUTE FUNCTION test_changed();`
 
 func quiet(t *testing.T) *slog.Logger {
 	out := io.Discard
@@ -51,6 +60,17 @@ func newWorld(t *testing.T) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, store: storetest.New(t)}
+	if _, err := w.store.Pool().Exec(ctx, tellChanges); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if w.events, err = pgx.ConnectConfig(ctx, w.store.Pool().Config().ConnConfig.Copy()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.events.Close(context.Background()) })
+	if _, err := w.events.Exec(ctx, "LISTEN test_changes"); err != nil {
+		t.Fatal(err)
+	}
 	w.server = w.startServer("127.0.0.1:0")
 	return w
 }
@@ -93,7 +113,10 @@ func (w *world) token() string {
 
 func (w *world) newAgent(o agent.Options, d driver.Driver) *agent.Agent {
 	w.t.Helper()
-	o.ServerURL, o.Logger, o.Drivers = w.server.URL(), quiet(w.t), []driver.Driver{d}
+	o.ServerURL, o.Drivers = w.server.URL(), []driver.Driver{d}
+	if o.Logger == nil {
+		o.Logger = quiet(w.t)
+	}
 	if o.DataDir == "" {
 		o.DataDir = w.t.TempDir()
 	}
@@ -147,15 +170,12 @@ func (w *world) agentIDs() []uuid.UUID {
 	return ids
 }
 
-// until polls the database until ok holds. Each look takes a round trip, and the context bounds it.
+// until waits until ok holds of the database. It looks again after each change.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
 	for !ok() {
-		if w.ctx.Err() != nil {
-			w.t.Fatalf("%s: it never happened", what)
-		}
-		if _, err := w.store.Pool().Exec(w.ctx, "SELECT pg_sleep(0.002)"); err != nil {
-			w.t.Fatalf("%s: %v", what, err)
+		if _, err := w.events.WaitForNotification(w.ctx); err != nil {
+			w.t.Fatalf("%s: it never happened: %v", what, err)
 		}
 	}
 }
