@@ -76,7 +76,7 @@ func (q *queryNode) insert(key, value string) {
 	node.value, node.given = value, true
 }
 
-func (q *queryNode) fail(format string, args ...any) {
+func (q *queryNode) failf(format string, args ...any) {
 	if q.doc.err == nil {
 		q.doc.err = malformedInput(format, args...)
 	}
@@ -98,7 +98,13 @@ func (q *queryNode) string(name string) *string {
 	return &n.value
 }
 
-func (q *queryNode) secret(name string) *Secret { return (*Secret)(q.string(name)) }
+func (q *queryNode) secret(name string) *Secret {
+	text := q.string(name)
+	if text == nil {
+		return nil
+	}
+	return &Secret{text}
+}
 
 func (q *queryNode) integer(name string) *int32 {
 	n := q.leaf(name)
@@ -107,23 +113,10 @@ func (q *queryNode) integer(name string) *int32 {
 	}
 	i, err := strconv.ParseInt(n.value, 10, 32)
 	if err != nil {
-		n.fail("The value %s of the parameter %s can not be converted to an Integer.", quote(n.value), n.path)
+		n.failf("The value %s of the parameter %s can not be converted to an Integer.", quote(n.value), n.path)
 		return nil
 	}
 	v := int32(i)
-	return &v
-}
-
-func (q *queryNode) double(name string) *float64 {
-	n := q.leaf(name)
-	if n == nil {
-		return nil
-	}
-	v, err := strconv.ParseFloat(n.value, 64)
-	if err != nil {
-		n.fail("The value %s of the parameter %s can not be converted to a Double.", quote(n.value), n.path)
-		return nil
-	}
 	return &v
 }
 
@@ -138,7 +131,7 @@ func (q *queryNode) boolean(name string) *bool {
 		v = true
 	case "false":
 	default:
-		n.fail("The value %s of the parameter %s can not be converted to a Boolean.", quote(n.value), n.path)
+		n.failf("The value %s of the parameter %s can not be converted to a Boolean.", quote(n.value), n.path)
 		return nil
 	}
 	return &v
@@ -156,7 +149,7 @@ func (q *queryNode) timestamp(name string) *time.Time {
 			return &t
 		}
 	}
-	n.fail("The value %s of the parameter %s can not be converted to a Timestamp (ISO 8601).", quote(n.value), n.path)
+	n.failf("The value %s of the parameter %s can not be converted to a Timestamp (ISO 8601).", quote(n.value), n.path)
 	return nil
 }
 
@@ -186,7 +179,7 @@ func (q *queryNode) elements(name, word string) []*queryNode {
 	for key, node := range elements.children {
 		number, err := strconv.ParseUint(key, 10, 31)
 		if err != nil || number == 0 {
-			node.fail("%s is not a valid index of the list %s.", quote(key), list.path)
+			node.failf("%s is not a valid index of the list %s.", quote(key), list.path)
 			return nil
 		}
 		ordered = append(ordered, numbered{number, node})
@@ -201,19 +194,32 @@ func (q *queryNode) elements(name, word string) []*queryNode {
 	return nodes
 }
 
-// texts decodes a list of strings or secrets.
-func texts[T ~string](q *queryNode, name, word string) []T {
+// strings decodes a list of strings.
+func (q *queryNode) strings(name, word string) []string {
 	nodes := q.elements(name, word)
 	if nodes == nil {
 		return nil
 	}
-	list := make([]T, len(nodes))
+	list := make([]string, len(nodes))
 	for i, n := range nodes {
 		if !n.given {
-			n.fail("The parameter %s must be a value, not a structure.", n.path)
+			n.failf("The parameter %s must be a value, not a structure.", n.path)
 			return nil
 		}
-		list[i] = T(n.value)
+		list[i] = n.value
+	}
+	return list
+}
+
+// secrets decodes a list of secrets.
+func (q *queryNode) secrets(name, word string) []Secret {
+	texts := q.strings(name, word)
+	if texts == nil {
+		return nil
+	}
+	list := make([]Secret, len(texts))
+	for i, text := range texts {
+		list[i] = NewSecret(text)
 	}
 	return list
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Route is one REST route: it stands for an operation, or for one element of its answer.
@@ -112,12 +113,17 @@ func jsonError(err error) *Error {
 	var (
 		wrongType *json.UnmarshalTypeError
 		syntax    *json.SyntaxError
+		badTime   *time.ParseError
 	)
 	switch {
+	case errors.As(err, &wrongType) && wrongType.Field == "":
+		return malformedInput("The body must be a JSON object.")
 	case errors.As(err, &wrongType):
-		return malformedInput("The member %s can not be a JSON %s.", wrongType.Field, strings.Fields(wrongType.Value + " ")[0])
+		return malformedInput("The member %s can not be a JSON %s.", wrongType.Field, firstWord(wrongType.Value))
 	case errors.As(err, &syntax):
 		return malformedInput("The body is not valid JSON: error at byte %d.", syntax.Offset)
+	case errors.As(err, &badTime):
+		return malformedInput("The value of a timestamp is not valid (RFC 3339).")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return malformedInput("The body is not valid JSON: it ends too early.")
 	default:
@@ -126,6 +132,12 @@ func jsonError(err error) *Error {
 		}
 		return malformedInput("The body is not valid.")
 	}
+}
+
+// firstWord leaves out what encoding/json adds to the kind of a value: the value itself.
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	return word
 }
 
 // EncodeJSON returns the route's answer. It is empty where the contract has no answer (HTTP 204).

@@ -43,8 +43,8 @@ func (v *validator) miss(path, what string) {
 	}
 }
 
-func requireText[T ~string](v *validator, path string, value *T) {
-	if value == nil || strings.TrimSpace(string(*value)) == "" {
+func (v *validator) requireText(path string, value *string) {
+	if value == nil || strings.TrimSpace(*value) == "" {
 		v.miss(path, " and must not be blank")
 	}
 }

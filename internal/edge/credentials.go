@@ -87,7 +87,7 @@ func ParseCredentials(r io.Reader) (*FileCredentials, error) {
 		if _, twice := c.keys[fields[0]]; twice {
 			return nil, fmt.Errorf("line %d: this access key id has been given before", n)
 		}
-		c.keys[fields[0]] = Key{Secret: api.Secret(fields[1]), Account: fields[2]}
+		c.keys[fields[0]] = Key{Secret: api.NewSecret(fields[1]), Account: fields[2]}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err

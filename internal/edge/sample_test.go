@@ -72,6 +72,9 @@ func fill(v reflect.Value, n *int) {
 	case time.Time:
 		v.Set(reflect.ValueOf(time.Date(2026, 1, 2, 3, 4, 5, *n%1000*int(time.Millisecond), time.UTC)))
 		return
+	case api.Secret:
+		v.Set(reflect.ValueOf(api.NewSecret(awkward[*n%len(awkward)] + strconv.Itoa(*n))))
+		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -160,6 +163,9 @@ func convert(dst, src reflect.Value) error {
 		return convert(dst.Elem(), src)
 	case src.Type() == reflect.TypeFor[time.Time]():
 		dst.Set(src)
+		return nil
+	case src.Type() == reflect.TypeFor[api.Secret]():
+		dst.SetString(src.Interface().(api.Secret).Reveal())
 		return nil
 	}
 	switch src.Kind() {

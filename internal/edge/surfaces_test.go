@@ -87,7 +87,7 @@ func sendUnsigned(t testing.TB, r *http.Request) answer {
 		a.code, a.message, a.requestID = x.Error.Code, x.Error.Message, x.RequestID
 		a.kind, a.namespace = x.Error.Type, x.XMLName.Space
 	}
-	if a.status >= 400 && a.requestID != response.Header.Get("X-Amzn-Requestid") {
+	if a.code != "" && a.requestID != response.Header.Get("X-Amzn-Requestid") {
 		t.Errorf("request id %q in the body, %q in the header", a.requestID, response.Header.Get("X-Amzn-Requestid"))
 	}
 	return a
@@ -125,6 +125,8 @@ func members(v reflect.Value) any {
 	switch x := v.Interface().(type) {
 	case time.Time:
 		return x.Format(time.RFC3339Nano)
+	case api.Secret:
+		return x.Reveal()
 	}
 	switch v.Kind() {
 	case reflect.Pointer:

@@ -98,7 +98,7 @@ func TestSpecsOfTheProductionExample(t *testing.T) {
 	b := setup(t)
 	b.createSubnetGroup()
 	in := production()
-	in.AuthToken = new(api.Secret("a-token-of-sixteen"))
+	in.AuthToken = new(api.NewSecret("a-token-of-sixteen"))
 	b.mustCreate(in)
 	b.settle()
 	endpoints := map[string]bool{}
