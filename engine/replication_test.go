@@ -320,8 +320,8 @@ func TestBlockedClientAtDemotion(t *testing.T) {
 // TestRestart stops a primary and its replica in order and starts them again: everything is there, times to live
 // included, and the replica goes on without a full synchronisation.
 func TestRestart(t *testing.T) {
+	dirA, dirB := t.TempDir(), t.TempDir() // before the runtime, so that they outlive its nodes
 	rt := newTestRuntime(t)
-	dirA, dirB := t.TempDir(), t.TempDir()
 	a, b := start(t, rt, engine.Options{Dir: dirA}), start(t, rt, engine.Options{Dir: dirB})
 	b.follow(a)
 	ctx := context.Background()
@@ -372,8 +372,9 @@ func TestRestart(t *testing.T) {
 
 // TestSaveCommands: SAVE, BGSAVE, LASTSAVE and INFO persistence, and the error of a node without a directory.
 func TestSaveCommands(t *testing.T) {
+	dir := t.TempDir() // before the runtime, so that it outlives its nodes
 	rt := newTestRuntime(t)
-	n, bare := start(t, rt, engine.Options{Dir: t.TempDir()}), start(t, rt, engine.Options{})
+	n, bare := start(t, rt, engine.Options{Dir: dir}), start(t, rt, engine.Options{})
 	n.do("SET", "k", "v")
 	if info := n.do("INFO", "persistence"); !strings.Contains(info, "rdb_changes_since_last_save:1\r\n") {
 		t.Error(info)
