@@ -20,6 +20,11 @@ import (
 // engineStopTimeout bounds the orderly stop.
 const engineStopTimeout = 10 * time.Second
 
+// engineCommand is only here for the help text: Main gives the arguments to runEngine.
+type engineCommand struct {
+	Directives []string `arg:"" optional:"" help:"--port, --bind, --dir, --tls-port, --replicaof, --maxmemory, …"`
+}
+
 // engineFlags is the command line of `elastane engine`: its own options, and directives of the engine.
 type engineFlags struct {
 	bind, port, tlsPort       string
