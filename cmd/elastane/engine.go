@@ -149,6 +149,9 @@ func serveEngine(ctx context.Context, f engineFlags, logger *slog.Logger, stdout
 	}
 	f.options.Parameters["port"] = f.port
 	f.options.Parameters["bind"] = f.bind
+	if n, err := strconv.Atoi(f.port); err == nil && f.options.AnnouncePort == 0 {
+		f.options.AnnouncePort = n // what a replica tells its primary
+	}
 	f.options.Shutdown = func(bool) error {
 		cancel()
 		return nil
