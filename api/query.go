@@ -76,7 +76,7 @@ func (q *queryNode) insert(key, value string) {
 	node.value, node.given = value, true
 }
 
-func (q *queryNode) fail(format string, args ...any) {
+func (q *queryNode) failf(format string, args ...any) {
 	if q.doc.err == nil {
 		q.doc.err = malformedInput(format, args...)
 	}
@@ -113,23 +113,10 @@ func (q *queryNode) integer(name string) *int32 {
 	}
 	i, err := strconv.ParseInt(n.value, 10, 32)
 	if err != nil {
-		n.fail("The value %s of the parameter %s can not be converted to an Integer.", quote(n.value), n.path)
+		n.failf("The value %s of the parameter %s can not be converted to an Integer.", quote(n.value), n.path)
 		return nil
 	}
 	v := int32(i)
-	return &v
-}
-
-func (q *queryNode) double(name string) *float64 {
-	n := q.leaf(name)
-	if n == nil {
-		return nil
-	}
-	v, err := strconv.ParseFloat(n.value, 64)
-	if err != nil {
-		n.fail("The value %s of the parameter %s can not be converted to a Double.", quote(n.value), n.path)
-		return nil
-	}
 	return &v
 }
 
@@ -144,7 +131,7 @@ func (q *queryNode) boolean(name string) *bool {
 		v = true
 	case "false":
 	default:
-		n.fail("The value %s of the parameter %s can not be converted to a Boolean.", quote(n.value), n.path)
+		n.failf("The value %s of the parameter %s can not be converted to a Boolean.", quote(n.value), n.path)
 		return nil
 	}
 	return &v
@@ -162,7 +149,7 @@ func (q *queryNode) timestamp(name string) *time.Time {
 			return &t
 		}
 	}
-	n.fail("The value %s of the parameter %s can not be converted to a Timestamp (ISO 8601).", quote(n.value), n.path)
+	n.failf("The value %s of the parameter %s can not be converted to a Timestamp (ISO 8601).", quote(n.value), n.path)
 	return nil
 }
 
@@ -192,7 +179,7 @@ func (q *queryNode) elements(name, word string) []*queryNode {
 	for key, node := range elements.children {
 		number, err := strconv.ParseUint(key, 10, 31)
 		if err != nil || number == 0 {
-			node.fail("%s is not a valid index of the list %s.", quote(key), list.path)
+			node.failf("%s is not a valid index of the list %s.", quote(key), list.path)
 			return nil
 		}
 		ordered = append(ordered, numbered{number, node})
@@ -216,7 +203,7 @@ func (q *queryNode) strings(name, word string) []string {
 	list := make([]string, len(nodes))
 	for i, n := range nodes {
 		if !n.given {
-			n.fail("The parameter %s must be a value, not a structure.", n.path)
+			n.failf("The parameter %s must be a value, not a structure.", n.path)
 			return nil
 		}
 		list[i] = n.value

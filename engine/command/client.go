@@ -108,8 +108,6 @@ type Clients struct {
 	mu     sync.Mutex
 	all    map[int64]*Client
 	count  atomic.Int64
-	plain  atomic.Int64 // accepted without TLS
-	tls    atomic.Int64
 }
 
 // Len returns the number of connected clients.
@@ -152,6 +150,20 @@ func (s *Server) NewClient(conn Conn) *Client {
 	return c
 }
 
+// CloseClients drops the connections of all ordinary clients; from any goroutine.
+func (s *Server) CloseClients() {
+	for _, c := range s.Clients.List() {
+		if st := c.snapshot(); st.flags&(ClientReplication|ClientReplica) == 0 {
+			c.Conn.Close()
+		}
+	}
+}
+
+// Evictable tells whether an idle client may be dropped: not subscribers, and not those that wait.
+func (c *Client) Evictable() bool {
+	return !c.subs.any() && !c.block.active && !c.Has(ClientReplica|ClientReplication)
+}
+
 // EndClient forgets a client whose connection has ended.
 func (s *Server) EndClient(c *Client) {
 	s.endBlock(c)
@@ -175,7 +187,7 @@ type clientState struct {
 	proto, db, fd, in, out, multi, watch                int
 	channels, patterns, shards                          int
 	lastActive                                          int64
-	blocked                                             bool
+	blocked, tls                                        bool
 }
 
 // snapshot reads the client's state as its loop has last published it, so that a reader on another loop needs no lock.
@@ -203,6 +215,7 @@ func (c *Client) publish() {
 	if c.Conn != nil {
 		st.remote, st.local, st.fd = c.Conn.RemoteAddr(), c.Conn.LocalAddr(), c.Conn.FD()
 		st.in, st.out = c.Conn.Buffers()
+		st.tls = c.Conn.TLS()
 	}
 	c.shown.Store(&st)
 }

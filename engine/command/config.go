@@ -220,8 +220,18 @@ func (c *Config) OutputLimit(pubsub bool) (hard, soft int, softFor time.Duration
 	return int(c.normalHard.Load()), int(c.normalSoft.Load()), time.Duration(c.normalFor.Load()) * time.Second
 }
 
-// IsDirective tells whether there is a directive of that name.
-func IsDirective(name string) bool { return directiveByName[strings.ToLower(name)] != nil }
+// CheckDirective tells whether a directive could be set to value: an UnknownDirective, or what is wrong with the
+// value, if not.
+func CheckDirective(name, value string) error {
+	d := directiveByName[strings.ToLower(name)]
+	if d == nil {
+		return UnknownDirective(name)
+	}
+	if _, err := d.normalize(value); err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	return nil
+}
 
 // normalize checks a value and brings it into the form in which it is kept and shown. The error texts are
 // Valkey's.

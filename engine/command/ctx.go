@@ -1,6 +1,8 @@
 package command
 
 import (
+	"strconv"
+
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/resp"
 )
@@ -23,6 +25,7 @@ type Ctx struct {
 	worker    *Worker
 	effects   []effect
 	words     [][]byte // backing of the effects' arguments
+	digits    []byte   // backing of the numbers among them
 	noEffects bool
 	blocked   bool
 }
@@ -49,6 +52,13 @@ func (c *Ctx) Propagate(words ...[]byte) {
 	start := len(c.words)
 	c.words = append(c.words, words...)
 	c.effects = append(c.effects, effect{db: c.View.DB(), start: start, end: len(c.words)})
+}
+
+// number writes a number for Propagate.
+func (c *Ctx) number(n int64) []byte {
+	start := len(c.digits)
+	c.digits = strconv.AppendInt(c.digits, n, 10)
+	return c.digits[start:len(c.digits):len(c.digits)]
 }
 
 // PropagateNothing keeps the command as given away from the replicas.

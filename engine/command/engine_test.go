@@ -4,83 +4,74 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/resp"
 )
 
-// testEngine runs handlers in process, on a keyspace of its own.
+// testEngine is a node without network: a Server, whose commands one Worker runs in process.
 type testEngine struct {
-	table *Table
-	space *keyspace.Space
-	view  keyspace.View
-	now   func() int64
-	proto int
+	server  *Server
+	worker  *Worker
+	client  *Client
+	now     func() int64 // Unix milliseconds
+	effects [][]string   // what was propagated, oldest first
+	request resp.Writer
 }
 
 func newTestEngine(t testing.TB) *testEngine {
 	t.Helper()
-	e := &testEngine{
-		table: NewTable(Families()),
-		space: keyspace.New(keyspace.Options{}),
-		now:   func() int64 { return time.Now().UnixMilli() },
-		proto: 2,
-	}
-	t.Cleanup(e.space.Close)
+	e := &testEngine{worker: NewWorker(), now: func() int64 { return time.Now().UnixMilli() }}
+	e.server = NewServer(ServerOptions{
+		Table:  NewTable(Families()),
+		Engine: "valkey", Version: "8.0.0", NodeID: "0123456789012345678901234567890123456789",
+		Clock: func() time.Time { return time.UnixMilli(e.now()) },
+	})
+	e.server.Replication = e
+	e.client = e.server.NewClient(nil)
+	t.Cleanup(e.server.Space.Close)
 	return e
 }
 
+// do runs one command and returns its reply.
 func (e *testEngine) do(t testing.TB, argv []string) resp.Value {
 	t.Helper()
-	v, _ := e.run(t, argv)
+	e.request.Buf = e.request.Buf[:0]
+	e.request.CommandStrings(argv...)
+	e.worker.Reply.Buf = e.worker.Reply.Buf[:0]
+	consumed, _, suspended := e.worker.Run(e.server, e.client, e.request.Buf)
+	if consumed != len(e.request.Buf) || suspended {
+		t.Fatalf("%q: %d of %d bytes consumed, suspended: %v", argv, consumed, len(e.request.Buf), suspended)
+	}
+	v, n, err := resp.ParseReply(e.worker.Reply.Buf)
+	if err != nil || n != len(e.worker.Reply.Buf) {
+		t.Fatalf("%q: reply %q is not one whole reply: %v", argv, e.worker.Reply.Buf, err)
+	}
 	return v
 }
 
 // run runs one command and returns its reply and its effects.
 func (e *testEngine) run(t testing.TB, argv []string) (resp.Value, [][]string) {
 	t.Helper()
-	words := make([][]byte, len(argv))
-	for i, w := range argv {
-		words[i] = []byte(w)
-	}
-	spec := e.table.Resolve(words)
-	if spec == nil {
-		t.Fatalf("unknown command %q", argv)
-	}
-	if (spec.Arity > 0 && len(argv) != spec.Arity) || len(argv) < -spec.Arity {
-		return resp.Value{Kind: resp.KindError, Str: errArity(spec.FullName())}, nil
-	}
-	w := &resp.Writer{Proto: e.proto}
-	c := &Ctx{Client: &Client{}, Spec: spec, Reply: w, View: &e.view, Now: e.now()}
-	skip := 1
-	if spec.Container() != nil {
-		skip = 2
-	}
-	c.Args.reset(words, skip)
-	stripes := keyspace.NoStripes
-	if spec.Lock == LockAll {
-		stripes = keyspace.AllStripes
-	}
-	for _, i := range spec.AppendKeys(nil, words) {
-		stripes |= keyspace.StripeOf(words[i])
-	}
-	e.view.Begin(e.space, stripes, 0, c.Now, keyspace.ExpiryDelete)
-	spec.Handler(c)
-	changed := e.view.Changes() > 0
-	e.view.End()
-	v, n, err := resp.ParseReply(w.Buf)
-	if err != nil || n != len(w.Buf) {
-		t.Fatalf("%q: reply %q is not one whole reply: %v", argv, w.Buf, err)
-	}
-	var effects [][]string
-	for _, e := range c.effects {
-		var words []string
-		for _, w := range c.words[e.start:e.end] {
-			words = append(words, string(w))
-		}
-		effects = append(effects, words)
-	}
-	if effects == nil && changed {
-		effects = [][]string{argv}
-	}
-	return v, effects
+	e.effects = nil
+	v := e.do(t, argv)
+	return v, e.effects
 }
+
+// Feed, FeedTransaction, SetPaused and AppendInfo make testEngine its server's Replication.
+
+func (e *testEngine) Feed(_ int, argv [][]byte) {
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		words[i] = string(w)
+	}
+	e.effects = append(e.effects, words)
+}
+
+func (e *testEngine) FeedTransaction(n int, at func(i int) (db int, argv [][]byte)) {
+	for i := range n {
+		e.Feed(at(i))
+	}
+}
+
+func (e *testEngine) SetPaused(bool) {}
+
+func (e *testEngine) AppendInfo(dst []byte) []byte { return dst }

@@ -8,6 +8,7 @@ func Families() []Spec {
 		clientSpecs,
 		introspectSpecs,
 		serverSpecs,
+		persistenceSpecs,
 		transactionSpecs,
 		pubsubSpecs,
 		stringSpecs,
@@ -17,6 +18,7 @@ func Families() []Spec {
 		setSpecs,
 		sortedSetSpecs,
 		sortedSetRangeSpecs,
+		sortedSetCombineSpecs,
 	} {
 		all = append(all, family...)
 	}

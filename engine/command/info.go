@@ -120,8 +120,16 @@ func infoSSL(c *Ctx, w *infoWriter) {
 	} else {
 		w.line("ssl_enabled", "no")
 	}
-	w.line("tls_mode_connected_tcp_clients", s.Clients.plain.Load())
-	w.line("tls_mode_connected_tls_clients", s.Clients.tls.Load())
+	plain, encrypted := 0, 0
+	for _, cl := range s.Clients.List() {
+		if c.look(cl).tls {
+			encrypted++
+		} else {
+			plain++
+		}
+	}
+	w.line("tls_mode_connected_tcp_clients", plain)
+	w.line("tls_mode_connected_tls_clients", encrypted)
 }
 
 func infoClients(c *Ctx, w *infoWriter) {

@@ -124,7 +124,7 @@ func (c *Ctx) expireAt(key []byte, at int64) {
 	w := c.View.Edit(key)
 	w.SetExpireAt(at)
 	w.Done(eventExpire)
-	c.Propagate(wordPEXPIREAT, key, strconv.AppendInt(nil, at, 10))
+	c.Propagate(wordPEXPIREAT, key, c.number(at))
 }
 
 // persist removes the expiry of a key and says whether it had one.

@@ -140,7 +140,7 @@ func (c *Ctx) store(key, value []byte, expireAt int64) {
 	case keyspace.KeepExpiry:
 		c.Propagate(wordSET, key, value, wordKEEPTTL)
 	default:
-		c.Propagate(wordSET, key, value, wordPXAT, strconv.AppendInt(nil, expireAt, 10))
+		c.Propagate(wordSET, key, value, wordPXAT, c.number(expireAt))
 	}
 }
 

@@ -265,7 +265,7 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	}
 	c := &w.ctx
 	c.Server, c.Client, c.Spec, c.Reply, c.Now = s, cl, spec, &w.Reply, w.now
-	c.effects, c.words = c.effects[:0], c.words[:0]
+	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
 	c.blocked = false
 	w.handle(c, spec, argv)
 	w.feed(cl)

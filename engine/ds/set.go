@@ -13,7 +13,6 @@ import (
 type Set struct {
 	heap *arena.Heap
 	root arena.Ref
-	text [20]byte // the member that an intset hands out
 }
 
 // SetLimits says when a set leaves its compact encodings.
@@ -76,8 +75,6 @@ func (s *Set) searchInt(v int64) (i int, found bool) {
 	i = sort.Search(n, func(i int) bool { return intAt(b, i) >= v })
 	return i, i < n && intAt(b, i) == v
 }
-
-func (s *Set) textOf(v int64) []byte { return strconv.AppendInt(s.text[:0], v, 10) }
 
 // Contains says whether member is there.
 func (s *Set) Contains(member []byte) bool {
@@ -214,8 +211,9 @@ func (s *Set) Each(f func(member []byte) bool) {
 	case Intset:
 		p := s.packed()
 		b := p.bytes()
+		text := make([]byte, 0, 20)
 		for i := range p.len() {
-			if !f(s.textOf(intAt(b, i))) {
+			if !f(strconv.AppendInt(text, intAt(b, i), 10)) {
 				return
 			}
 		}
@@ -253,7 +251,7 @@ func (s *Set) Scan(cursor uint64, count int, f func(member []byte)) uint64 {
 func (s *Set) Random(r Rand) []byte {
 	switch p := s.packed(); s.Encoding() {
 	case Intset:
-		return s.textOf(intAt(p.bytes(), r.IntN(p.len())))
+		return strconv.AppendInt(nil, intAt(p.bytes(), r.IntN(p.len())), 10)
 	case Listpack:
 		member, _ := elementAt(p.bytes(), p.offset(r.IntN(p.len())))
 		return member

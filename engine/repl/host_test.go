@@ -314,14 +314,14 @@ func (n *node) follows(p *node) {
 func (n *node) acked(replicas int) {
 	n.t.Helper()
 	told := make(chan int, 1)
-	got, cancel := n.Wait(replicas, func(acked int) { told <- acked })
-	if cancel == nil {
+	got, w := n.Wait(replicas, func(acked int) { told <- acked })
+	if w == nil {
 		return
 	}
 	select {
 	case <-told:
 	case <-time.After(20 * time.Second):
-		n.t.Fatalf("only %d, then %d of %d replicas acknowledged; %+v", got, cancel(), replicas, n.Replicas())
+		n.t.Fatalf("only %d, then %d of %d replicas acknowledged; %+v", got, w.Cancel(), replicas, n.Replicas())
 	}
 }
 

@@ -89,7 +89,7 @@ type Replication struct {
 	gen                                   int   // counts changes of role and link, for publish
 	paused                                bool
 	closed                                bool
-	waiters                               map[*waiter]struct{}
+	waiters                               map[*Waiter]struct{}
 	fullSyncs, partialSyncs, refusedSyncs int64
 
 	owned  sync.WaitGroup // every goroutine of this Replication
@@ -108,7 +108,7 @@ func New(cfg Config, host Host) *Replication {
 	}
 	r := &Replication{
 		cfg: cfg, host: host, id: newID(),
-		attached: make(map[*attached]struct{}), waiters: make(map[*waiter]struct{}),
+		attached: make(map[*attached]struct{}), waiters: make(map[*Waiter]struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r

@@ -240,7 +240,7 @@ func TestChain(t *testing.T) {
 	want := p.Status()
 	// a sends on what it has applied; it asks b through its own count of acknowledgements.
 	told := make(chan int, 1)
-	if _, cancel := a.Wait(1, func(n int) { told <- n }); cancel != nil {
+	if _, w := a.Wait(1, func(n int) { told <- n }); w != nil {
 		<-told
 	}
 	same(t, p, b)
@@ -324,8 +324,8 @@ func TestPauseStandsStill(t *testing.T) {
 	p.SetPaused(true)
 	before := p.Status().Offset
 	p.service(wordPing)
-	_, cancel := p.Wait(2, func(int) { t.Error("a second replica?") })
-	if n := cancel(); n != 1 {
+	_, w := p.Wait(2, func(int) { t.Error("a second replica?") })
+	if n := w.Cancel(); n != 1 {
 		t.Errorf("%d replicas have acknowledged", n)
 	}
 	if after := p.Status().Offset; after != before {

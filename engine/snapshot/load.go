@@ -17,16 +17,15 @@ import (
 // Loaded is what a snapshot said about itself.
 type Loaded struct {
 	Keys     int
-	Expired  int // keys left out because their time had come
 	StreamDB int
 	// Position is set if the snapshot belongs to a replication history.
 	Position *Position
 }
 
-// Load adds the keys of the snapshot in r to space. dropExpired leaves out keys whose time has come: at the start of a
-// node, while a replica keeps them until its primary deletes them. After an error some keys are there.
-func Load(ctx context.Context, r io.Reader, space *keyspace.Space, now time.Time, dropExpired bool) (Loaded, error) {
-	l := &loader{ctx: ctx, space: space, now: now.UnixMilli(), dropExpired: dropExpired}
+// Load adds the keys of the snapshot in r to space. Keys whose time has come are there as well: their deletion has to reach
+// the replicas, or to come from the primary, as at any other time. After an error some keys are there.
+func Load(ctx context.Context, r io.Reader, space *keyspace.Space, now time.Time) (Loaded, error) {
+	l := &loader{ctx: ctx, space: space, now: now.UnixMilli()}
 	err := rdb.Read(r, l)
 	if l.discard != nil { // the value that broke off
 		l.discard()
@@ -39,16 +38,14 @@ func Load(ctx context.Context, r io.Reader, space *keyspace.Space, now time.Time
 
 // loader builds one value at a time on the heap, and puts it under its key when it is complete.
 type loader struct {
-	ctx         context.Context
-	space       *keyspace.Space
-	now         int64
-	dropExpired bool
-	out         Loaded
-	id          string
-	offset      int64
+	ctx    context.Context
+	space  *keyspace.Space
+	now    int64
+	out    Loaded
+	id     string
+	offset int64
 
 	key     rdb.Key
-	skip    bool
 	text    []byte
 	hash    ds.Hash
 	list    ds.List
@@ -89,9 +86,6 @@ func (l *loader) Begin(k rdb.Key) error {
 		return fmt.Errorf("the snapshot has database %d, this node has %d databases", k.DB, l.space.Databases())
 	}
 	l.key = k
-	if l.skip = l.dropExpired && k.ExpireAt != 0 && k.ExpireAt <= l.now; l.skip {
-		return nil
-	}
 	heap := l.space.Heap()
 	switch k.Type {
 	case rdb.Hash:
@@ -112,7 +106,6 @@ func (l *loader) Begin(k rdb.Key) error {
 
 func (l *loader) Element(v []byte) error {
 	switch {
-	case l.skip:
 	case l.key.Type == rdb.String:
 		l.text = append(l.text[:0], v...)
 	case l.key.Type == rdb.List:
@@ -124,24 +117,16 @@ func (l *loader) Element(v []byte) error {
 }
 
 func (l *loader) Field(field, value []byte) error {
-	if !l.skip {
-		l.hash.Set(field, value, ds.DefaultLimits)
-	}
+	l.hash.Set(field, value, ds.DefaultLimits)
 	return nil
 }
 
 func (l *loader) Member(member []byte, score float64) error {
-	if !l.skip {
-		l.zset.Set(member, score, ds.DefaultLimits)
-	}
+	l.zset.Set(member, score, ds.DefaultLimits)
 	return nil
 }
 
 func (l *loader) End() error {
-	if l.skip {
-		l.out.Expired++
-		return nil
-	}
 	l.out.Keys++
 	k := l.key
 	l.view.Begin(l.space, keyspace.StripeOf(k.Name), k.DB, l.now, keyspace.ExpiryIgnore)

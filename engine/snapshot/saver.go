@@ -84,7 +84,7 @@ func (s *Saver) Path() string {
 
 // Load loads the node's snapshot, if it has one. A file that cannot be loaded stays where it is, and the error says why:
 // starting empty and saving over it would lose what can perhaps be saved.
-func (s *Saver) Load(ctx context.Context, dropExpired bool) (Loaded, error) {
+func (s *Saver) Load(ctx context.Context) (Loaded, error) {
 	if s.o.Dir == "" {
 		return Loaded{}, nil
 	}
@@ -96,7 +96,7 @@ func (s *Saver) Load(ctx context.Context, dropExpired bool) (Loaded, error) {
 		return Loaded{}, fmt.Errorf("opening the snapshot: %w", err)
 	}
 	began := time.Now()
-	l, err := Load(ctx, f, s.walker.Space, s.o.Clock(), dropExpired)
+	l, err := Load(ctx, f, s.walker.Space, s.o.Clock())
 	err = errors.Join(err, f.Close())
 	if err != nil {
 		return Loaded{}, fmt.Errorf("loading the snapshot %s, which was left as it is: %w", s.Path(), err)
@@ -104,7 +104,7 @@ func (s *Saver) Load(ctx context.Context, dropExpired bool) (Loaded, error) {
 	s.mu.Lock()
 	s.state.savedAt = s.walker.Space.Dirty()
 	s.mu.Unlock()
-	s.o.Logger.Info("snapshot loaded", "keys", l.Keys, "expired", l.Expired, "took", time.Since(began))
+	s.o.Logger.Info("snapshot loaded", "keys", l.Keys, "took", time.Since(began))
 	return l, nil
 }
 

@@ -130,14 +130,14 @@ type loader struct {
 	problems []error
 }
 
-func (l *loader) problem(format string, args ...any) {
+func (l *loader) problemf(format string, args ...any) {
 	l.problems = append(l.problems, fmt.Errorf(format, args...))
 }
 
 func (l *loader) loadErrors() {
 	for _, e := range l.doc.ErrorCodes {
 		if e.value.Code == "" || e.value.Status < 400 {
-			l.problem("error %s: code and status are needed", e.key)
+			l.problemf("error %s: code and status are needed", e.key)
 		}
 		l.codes[e.key] = e.value.Code
 		l.c.errors = append(l.c.errors, modelled{shape: e.key, code: e.value.Code, status: e.value.Status})
@@ -150,7 +150,7 @@ func (l *loader) loadSchemas() {
 	for _, s := range l.doc.Components.Schemas {
 		if s.value.Type == "string" {
 			if _, err := regexp.Compile(s.value.Pattern); err != nil {
-				l.problem("schema %s: %w", s.key, err)
+				l.problemf("schema %s: %w", s.key, err)
 			}
 			l.c.strings = append(l.c.strings, &text{
 				name: s.key, enum: s.value.Enum, pattern: s.value.Pattern,
@@ -164,7 +164,7 @@ func (l *loader) loadSchemas() {
 		case s.value.Type == "object":
 			l.c.shapes = append(l.c.shapes, l.shape(s.key, s.value))
 		case s.value.Type != "string":
-			l.problem("schema %s: type %q is not supported", s.key, s.value.Type)
+			l.problemf("schema %s: type %q is not supported", s.key, s.value.Type)
 		}
 	}
 	slices.SortFunc(l.c.shapes, func(a, b *shape) int { return strings.Compare(a.name, b.name) })
@@ -182,7 +182,7 @@ func (l *loader) shape(name string, s rawSchema) *shape {
 	}
 	for _, r := range s.Required {
 		if _, ok := s.Properties.get(r); !ok {
-			l.problem("%s: required member %s does not exist", name, r)
+			l.problemf("%s: required member %s does not exist", name, r)
 		}
 	}
 	return sh
@@ -194,7 +194,7 @@ func (l *loader) typed(where string, s rawSchema) typed {
 		target, found := l.doc.Components.Schemas.get(name)
 		switch {
 		case !ok || !found:
-			l.problem("%s: unknown reference %s", where, s.Ref)
+			l.problemf("%s: unknown reference %s", where, s.Ref)
 			return typed{}
 		case target.Type == "object":
 			return typed{kind: kindStructure, structure: name}
@@ -204,7 +204,7 @@ func (l *loader) typed(where string, s rawSchema) typed {
 		}
 	}
 	if s.Type == "string" && (len(s.Enum) > 0 || s.Pattern != "" || s.MinLength > 0 || s.MaxLength > 0) {
-		l.problem("%s: a string with constraints needs a schema with a name", where)
+		l.problemf("%s: a string with constraints needs a schema with a name", where)
 	}
 	switch s.Type + "/" + s.Format {
 	case "string/":
@@ -219,18 +219,18 @@ func (l *loader) typed(where string, s rawSchema) typed {
 		return typed{kind: kindDouble}
 	case "integer/int32":
 		if (s.Minimum == nil) != (s.Maximum == nil) {
-			l.problem("%s: a range needs both ends", where)
+			l.problemf("%s: a range needs both ends", where)
 		}
 		return typed{kind: kindInteger, least: s.Minimum, most: s.Maximum}
 	case "array/":
 		if s.Items == nil || s.Items.XML.Name == "" || !s.XML.Wrapped {
-			l.problem("%s: a list needs xml.wrapped, and items with xml.name", where)
+			l.problemf("%s: a list needs xml.wrapped, and items with xml.name", where)
 			return typed{}
 		}
 		element := l.typed(where, *s.Items)
 		return typed{kind: kindList, element: &element, word: s.Items.XML.Name, minItems: s.MinItems, maxItems: s.MaxItems}
 	default:
-		l.problem("%s: type %s/%s is not supported", where, s.Type, s.Format)
+		l.problemf("%s: type %s/%s is not supported", where, s.Type, s.Format)
 		return typed{}
 	}
 }
@@ -247,7 +247,7 @@ func (l *loader) loadOperations() {
 				continue
 			}
 			if byName[m.value.Action] != nil {
-				l.problem("action %s has two routes without x-item-of", m.value.Action)
+				l.problemf("action %s has two routes without x-item-of", m.value.Action)
 				continue
 			}
 			byName[m.value.Action] = l.loadOperation(m.value, r)
@@ -255,10 +255,45 @@ func (l *loader) loadOperations() {
 	}
 	for _, r := range l.c.routes {
 		if byName[r.operation] == nil {
-			l.problem("%s %s: action %s has no route of its own", r.method, r.path, r.operation)
+			l.problemf("%s %s: action %s has no route of its own", r.method, r.path, r.operation)
 		}
 	}
+	l.checkWhole()
 	slices.SortFunc(l.c.operations, func(a, b *operation) int { return strings.Compare(a.name, b.name) })
+}
+
+// checkWhole looks for what the emitters do not need but readers of the contract and other OpenAPI tools do.
+func (l *loader) checkWhole() {
+	ids := map[string]bool{}
+	for _, path := range l.doc.Paths {
+		for _, m := range path.value {
+			if ids[m.value.OperationID] || m.value.OperationID == "" {
+				l.problemf("%s %s: operationId %q is not unique", m.key, path.key, m.value.OperationID)
+			}
+			ids[m.value.OperationID] = true
+			if m.value.Summary == "" {
+				l.problemf("%s %s: no summary", m.key, path.key)
+			}
+			inPath := 0
+			for _, p := range m.value.Parameters {
+				if p.In == "path" {
+					inPath++
+				}
+			}
+			if inPath != strings.Count(path.key, "{") {
+				l.problemf("%s %s: the path and its parameters differ", m.key, path.key)
+			}
+		}
+	}
+	outputs := map[string]bool{}
+	for _, op := range l.c.operations {
+		outputs[op.name+"Output"] = true
+	}
+	for _, s := range l.c.shapes {
+		if s.doc == "" && !outputs[s.name] {
+			l.problemf("schema %s: no description", s.name)
+		}
+	}
 }
 
 func (l *loader) loadRoute(method, path string, raw rawOperation) *route {
@@ -273,7 +308,7 @@ func (l *loader) loadRoute(method, path string, raw rawOperation) *route {
 			name: p.Name, in: p.In, json: p.Schema == nil, typed: l.typed(path+"?"+p.Name, *schema),
 		})
 		if p.In == "path" && !strings.Contains(path, "{"+p.Name+"}") {
-			l.problem("%s %s: the path has no {%s}", method, path, p.Name)
+			l.problemf("%s %s: the path has no {%s}", method, path, p.Name)
 		}
 	}
 	for _, response := range raw.Responses {
@@ -282,7 +317,7 @@ func (l *loader) loadRoute(method, path string, raw rawOperation) *route {
 		}
 	}
 	if r.status == 0 {
-		l.problem("%s %s: no response for success", method, path)
+		l.problemf("%s %s: no response for success", method, path)
 	}
 	l.c.routes = append(l.c.routes, r)
 	return r
@@ -293,7 +328,7 @@ func (l *loader) loadOperation(raw rawOperation, r *route) *operation {
 	for _, e := range raw.Errors {
 		code, ok := l.codes[e]
 		if !ok {
-			l.problem("%s: unknown error %s", raw.Action, e)
+			l.problemf("%s: unknown error %s", raw.Action, e)
 		}
 		op.errors = append(op.errors, code)
 	}

@@ -23,11 +23,11 @@ var scalarMethod = map[kind]string{
 }
 
 func (f *file) decoder(s *shape) {
-	f.p("func (in *%s) decodeQuery(q *queryNode) {", s.name)
+	f.pf("func (in *%s) decodeQuery(q *queryNode) {", s.name)
 	for _, m := range s.members {
-		f.p("in.%s = %s", m.name, decodeCall(m))
+		f.pf("in.%s = %s", m.name, decodeCall(m))
 	}
-	f.p("}\n")
+	f.pf("}\n")
 }
 
 func decodeCall(m member) string {
@@ -48,18 +48,18 @@ func emitEncoders(f *file, c *contract) {
 	reached := c.reachable(c.outputs())
 	for _, s := range c.outputs() {
 		if len(s.members) == 0 {
-			f.p("func (*%s) encodeXML(*xmlWriter) {}\n", s.name)
+			f.pf("func (*%s) encodeXML(*xmlWriter) {}\n", s.name)
 		}
 	}
 	for _, s := range c.shapes {
 		if !reached[s.name] {
 			continue
 		}
-		f.p("func (out *%s) encodeXML(w *xmlWriter) {", s.name)
+		f.pf("func (out *%s) encodeXML(w *xmlWriter) {", s.name)
 		for _, m := range s.members {
-			f.p("%s", encodeCall(m))
+			f.pf("%s", encodeCall(m))
 		}
-		f.p("}\n")
+		f.pf("}\n")
 	}
 }
 
@@ -80,39 +80,39 @@ func encodeCall(m member) string {
 func emitValidators(f *file, c *contract) {
 	f.imports = []string{"regexp"}
 	for _, t := range c.strings {
-		f.p("var constraint%s = constraint{", t.name)
+		f.pf("var constraint%s = constraint{", t.name)
 		if t.minLength > 0 {
-			f.p("minLength: %d,", t.minLength)
+			f.pf("minLength: %d,", t.minLength)
 		}
 		if t.maxLength > 0 {
-			f.p("maxLength: %d,", t.maxLength)
+			f.pf("maxLength: %d,", t.maxLength)
 		}
 		if t.pattern != "" {
-			f.p("pattern: regexp.MustCompile(`%s`),", t.pattern)
+			f.pf("pattern: regexp.MustCompile(`%s`),", t.pattern)
 		}
 		if len(t.enum) > 0 {
-			f.p("enum: []string{")
+			f.pf("enum: []string{")
 			for _, v := range t.enum {
-				f.p("%s%s,", t.name, goName(v))
+				f.pf("%s%s,", t.name, goName(v))
 			}
-			f.p("},")
+			f.pf("},")
 		}
-		f.p("}\n")
+		f.pf("}\n")
 	}
 	checked := c.constrained()
 	for _, s := range c.inputs() {
-		f.p("// Validate checks the input against the contract.")
-		f.p("func (in *%s) Validate() error {", s.name)
-		f.p("v := &validator{}")
+		f.pf("// Validate checks the input against the contract.")
+		f.pf("func (in *%s) Validate() error {", s.name)
+		f.pf("v := &validator{}")
 		f.checks(s, "", checked)
-		f.p("return v.err()\n}\n")
+		f.pf("return v.err()\n}\n")
 	}
 	reached := c.reachable(c.inputs())
 	for _, s := range c.shapes {
 		if reached[s.name] && checked[s.name] {
-			f.p("func (in *%s) validate(v *validator, path string) {", s.name)
+			f.pf("func (in *%s) validate(v *validator, path string) {", s.name)
 			f.checks(s, "path+", checked)
-			f.p("}\n")
+			f.pf("}\n")
 		}
 	}
 }
@@ -125,29 +125,29 @@ func (f *file) checks(s *shape, prefix string, checked map[string]bool) {
 		if m.required {
 			switch t.kind {
 			case kindText:
-				f.p("v.requireText(%s, in.%s)", path, m.name)
+				f.pf("v.requireText(%s, in.%s)", path, m.name)
 			case kindList:
-				f.p("requireList(v, %s, in.%s)", path, m.name)
+				f.pf("requireList(v, %s, in.%s)", path, m.name)
 			default:
-				f.p("requireValue(v, %s, in.%s)", path, m.name)
+				f.pf("requireValue(v, %s, in.%s)", path, m.name)
 			}
 		}
 		switch {
 		case t.kind == kindText && t.text != nil:
-			f.p("v.text(%s, in.%s, &constraint%s)", path, m.name, t.text.name)
+			f.pf("v.text(%s, in.%s, &constraint%s)", path, m.name, t.text.name)
 		case t.kind == kindInteger && t.least != nil:
-			f.p("v.number(%s, in.%s, %d, %d)", path, m.name, *t.least, *t.most)
+			f.pf("v.number(%s, in.%s, %d, %d)", path, m.name, *t.least, *t.most)
 		case t.kind == kindStructure && checked[t.structure]:
-			f.p("validateStructure(v, %s, in.%s)", path, m.name)
+			f.pf("validateStructure(v, %s, in.%s)", path, m.name)
 		case t.kind == kindList:
 			if t.minItems > 0 || t.maxItems > 0 {
-				f.p("items(v, %s, in.%s, %d, %d)", path, m.name, t.minItems, t.maxItems)
+				f.pf("items(v, %s, in.%s, %d, %d)", path, m.name, t.minItems, t.maxItems)
 			}
 			switch e := t.element; {
 			case e.kind == kindText && e.text != nil:
-				f.p("v.texts(%s, in.%s, &constraint%s)", path, m.name, e.text.name)
+				f.pf("v.texts(%s, in.%s, &constraint%s)", path, m.name, e.text.name)
 			case e.kind == kindStructure && checked[e.structure]:
-				f.p("validateStructures(v, %s, in.%s)", path, m.name)
+				f.pf("validateStructures(v, %s, in.%s)", path, m.name)
 			}
 		}
 	}

@@ -6,79 +6,79 @@ import (
 )
 
 func emitErrors(f *file, c *contract) {
-	f.p("// Codes of the errors that the API models.\nconst (")
+	f.pf("// Codes of the errors that the API models.\nconst (")
 	for _, e := range c.errors {
-		f.p("Code%s = %q", goName(e.code), e.code)
+		f.pf("Code%s = %q", goName(e.code), e.code)
 	}
-	f.p(")\n")
+	f.pf(")\n")
 	for _, e := range c.errors {
 		name := goName(e.code)
-		f.p("// %s makes an error with the code %s, HTTP status %d. Its message is made as by fmt.Sprintf.", name, e.code, e.status)
-		f.p("func %s(format string, args ...any) *Error {", name)
-		f.p("return newError(Code%s, %d, format, args)\n}\n", name, e.status)
+		f.pf("// %s makes an error with the code %s, HTTP status %d. Its message is made as by fmt.Sprintf.", name, e.code, e.status)
+		f.pf("func %s(format string, args ...any) *Error {", name)
+		f.pf("return newError(Code%s, %d, format, args)\n}\n", name, e.status)
 	}
 }
 
 func emitHandlers(f *file, c *contract) {
-	f.p("// Handlers has a function for each operation. A nil one is not built: it answers HTTP 501, NotImplemented.")
-	f.p("type Handlers struct {")
+	f.pf("// Handlers has a function for each operation. A nil one is not built: it answers HTTP 501, NotImplemented.")
+	f.pf("type Handlers struct {")
 	for _, op := range c.operations {
-		f.p("%s Func[%sInput, %sOutput] // %s", op.name, op.name, op.name, op.summary)
+		f.pf("%s Func[%sInput, %sOutput] // %s", op.name, op.name, op.name, op.summary)
 	}
-	f.p("}")
+	f.pf("}")
 }
 
 func emitOperations(f *file, c *contract) {
-	f.p("const (")
-	f.p("// Version is the API's version, the only one there is.\nVersion = %q", c.version)
-	f.p("// Namespace is the XML namespace of all answers.\nNamespace = %q", c.namespace)
-	f.p("// SigningName is the service in the credential scope of signed requests.\nSigningName = %q", c.signingName)
-	f.p(")\n")
-	f.p("// Operations are all operations of the API, by name.")
-	f.p("var Operations = []*Operation{")
+	f.pf("const (")
+	f.pf("// Version is the API's version, the only one there is.\nVersion = %q", c.version)
+	f.pf("// Namespace is the XML namespace of all answers.\nNamespace = %q", c.namespace)
+	f.pf("// SigningName is the service in the credential scope of signed requests.\nSigningName = %q", c.signingName)
+	f.pf(")\n")
+	f.pf("// Operations are all operations of the API, by name.")
+	f.pf("var Operations = []*Operation{")
 	for _, op := range c.operations {
-		f.p("{")
-		f.p("Name: %q,", op.name)
-		f.p("Summary: %q,", op.summary)
-		f.p("Method: %q,", op.route.method)
-		f.p("Path: %q,", op.route.path)
-		f.p("Errors: []string{")
+		f.pf("{")
+		f.pf("Name: %q,", op.name)
+		f.pf("Summary: %q,", op.summary)
+		f.pf("Method: %q,", op.route.method)
+		f.pf("Path: %q,", op.route.path)
+		f.pf("Errors: []string{")
 		for _, code := range op.errors {
-			f.p("Code%s,", goName(code))
+			f.pf("Code%s,", goName(code))
 		}
-		f.p("},")
+		f.pf("},")
 		if p := op.raw.Paginator; p != nil {
-			f.p("Paginator: &Paginator{InputToken: %q, OutputToken: %q, Limit: %q, Result: %q},", p.InputToken, p.OutputToken, p.Limit, p.Result)
+			f.pf("Paginator: &Paginator{InputToken: %q, OutputToken: %q, Limit: %q, Result: %q},", p.InputToken, p.OutputToken, p.Limit, p.Result)
 		}
 		if op.resultWrapper != "" {
-			f.p("resultWrapper: %q,", op.resultWrapper)
+			f.pf("resultWrapper: %q,", op.resultWrapper)
 		}
-		f.p("binding: bind(func(h *Handlers) Func[%sInput, %sOutput] { return h.%s }),", op.name, op.name, op.name)
-		f.p("},")
+		f.pf("binding: bind(func(h *Handlers) Func[%sInput, %sOutput] { return h.%s }),", op.name, op.name, op.name)
+		f.pf("},")
 	}
-	f.p("}")
+	f.pf("}")
 }
 
 func emitRoutes(f *file, c *contract) {
-	f.p("// Routes are all REST routes that stand for an operation, in the order of the contract.")
-	f.p("var Routes = []*Route{")
+	f.pf("// Routes are all REST routes that stand for an operation, in the order of the contract.")
+	f.pf("var Routes = []*Route{")
 	for _, r := range c.routes {
-		f.p("{")
-		f.p("Method: %q, Path: %q, Status: %d,", r.method, r.path, r.status)
-		f.p("Operation: OperationByName(%q),", r.operation)
+		f.pf("{")
+		f.pf("Method: %q, Path: %q, Status: %d,", r.method, r.path, r.status)
+		f.pf("Operation: OperationByName(%q),", r.operation)
 		if len(r.parameters) > 0 {
-			f.p("parameters: []parameter{")
+			f.pf("parameters: []parameter{")
 			for _, p := range r.parameters {
-				f.p("{name: %q, inPath: %t, form: %s},", p.name, p.in == "path", parameterForm(p))
+				f.pf("{name: %q, inPath: %t, form: %s},", p.name, p.in == "path", parameterForm(p))
 			}
-			f.p("},")
+			f.pf("},")
 		}
 		if r.itemOf != "" {
-			f.p("item: func(out Output) (any, bool) { return first(out.(*%sOutput).%s) },", r.operation, r.itemOf)
+			f.pf("item: func(out Output) (any, bool) { return first(out.(*%sOutput).%s) },", r.operation, r.itemOf)
 		}
-		f.p("},")
+		f.pf("},")
 	}
-	f.p("}")
+	f.pf("}")
 }
 
 // parameterForm is the Go name of how a path or query parameter is written.

@@ -18,8 +18,8 @@ func emitOutputs(f *file, c *contract) {
 	for _, op := range c.operations {
 		name := op.name + "Output"
 		if op.output.name != name {
-			f.p("// %s is what %s gives.", name, op.name)
-			f.p("type %s = %s\n", name, op.output.name)
+			f.pf("// %s is what %s gives.", name, op.name)
+			f.pf("type %s = %s\n", name, op.output.name)
 			continue
 		}
 		f.structure(op.output, "is what "+op.name+" gives.")
@@ -34,7 +34,7 @@ func emitTypes(f *file, c *contract) {
 	}
 	for _, s := range c.shapes {
 		if !own[s.name] {
-			f.structure(s, "is a structure of the API. "+s.doc)
+			f.structure(s, structureDoc(s))
 		}
 	}
 }
@@ -44,26 +44,26 @@ func emitEnums(f *file, c *contract) {
 		if len(t.enum) == 0 {
 			continue
 		}
-		f.p("// Values of %s.\nconst (", t.name)
+		f.pf("// Values of %s.\nconst (", t.name)
 		for _, v := range t.enum {
-			f.p("%s%s = %q", t.name, goName(v), v)
+			f.pf("%s%s = %q", t.name, goName(v), v)
 		}
-		f.p(")\n")
+		f.pf(")\n")
 	}
 }
 
 func (f *file) structure(s *shape, doc string) {
-	f.p("// %s %s", s.name, strings.TrimSpace(doc))
+	f.pf("// %s %s", s.name, strings.TrimSpace(doc))
 	if len(s.members) == 0 {
-		f.p("type %s struct{}\n", s.name)
+		f.pf("type %s struct{}\n", s.name)
 		return
 	}
-	f.p("type %s struct {", s.name)
+	f.pf("type %s struct {", s.name)
 	for _, m := range s.members {
 		f.comment(m)
-		f.p("%s %s `json:\"%s,omitzero\"`", m.name, m.typed.goType(), m.name)
+		f.pf("%s %s `json:\"%s,omitzero\"`", m.name, m.typed.goType(), m.name)
 	}
-	f.p("}\n")
+	f.pf("}\n")
 }
 
 // comment writes what a reader should know of a member beyond its name and type.
@@ -94,13 +94,13 @@ func (f *file) comment(m member) {
 		facts = append(facts, "One of the "+t.text.name+" values.")
 	}
 	if len(facts) > 0 {
-		f.p("// %s", strings.Join(facts, " "))
+		f.pf("// %s", strings.Join(facts, " "))
 	}
 	if m.deprecated {
 		if len(facts) > 0 {
-			f.p("//")
+			f.pf("//")
 		}
-		f.p("// Deprecated: AWS ignores it.")
+		f.pf("// Deprecated: AWS ignores it.")
 	}
 }
 
@@ -125,4 +125,9 @@ func goName(value string) string {
 		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
 	}
 	return b.String()
+}
+
+// structureDoc is the doc comment of a nested structure after its name.
+func structureDoc(s *shape) string {
+	return "is " + strings.ToLower(s.doc[:1]) + s.doc[1:]
 }

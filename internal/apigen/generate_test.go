@@ -78,6 +78,10 @@ func TestLoadRefuses(t *testing.T) {
 		"constraints without name": {"ReplicationGroupDescription: {type: string}", "ReplicationGroupDescription: {type: string, maxLength: 9}", "needs a schema with a name"},
 		"required but absent":      {"required: [ReplicationGroupId, ReplicationGroupDescription]", "required: [ReplicationGroupId, Nothing]", "required member Nothing"},
 		"two routes":               {"      x-item-of: ReplicationGroups\n", "", "has two routes"},
+		"operation id twice":       {"operationId: GetUser\n", "operationId: DescribeUsers\n", "operationId \"DescribeUsers\" is not unique"},
+		"no summary":               {"summary: Show one user.", "summary: ''", "no summary"},
+		"undeclared parameter":     {"'/v1/users/{UserId}'", "'/v1/users/{UserId}/{Part}'", "the path and its parameters differ"},
+		"no description":           {"description: A key with a value, attached to a resource.", "description: ''", "schema Tag: no description"},
 		"not YAML":                 {"paths:\n", "paths: [\n", "parse"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -75,8 +75,8 @@ type file struct {
 	body    bytes.Buffer
 }
 
-// p writes a line.
-func (f *file) p(format string, args ...any) {
+// pf writes a line.
+func (f *file) pf(format string, args ...any) {
 	fmt.Fprintf(&f.body, format, args...)
 	f.body.WriteByte('\n')
 }

@@ -111,7 +111,7 @@ func TestDevelopment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			caller = api.Caller{}
-			r := httptest.NewRequest("GET", c.target, nil)
+			r := httptest.NewRequest(http.MethodGet, c.target, nil)
 			r.RemoteAddr, r.Host = c.remote, c.host
 			for k, v := range c.header {
 				r.Header.Set(k, v)
@@ -124,7 +124,7 @@ func TestDevelopment(t *testing.T) {
 		})
 	}
 	t.Run("unsigned, from another site's page", func(t *testing.T) {
-		r := httptest.NewRequest("POST", "/v1/users", strings.NewReader("{}"))
+		r := httptest.NewRequest(http.MethodPost, "/v1/users", strings.NewReader("{}"))
 		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost:4567"
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		w := httptest.NewRecorder()
@@ -134,7 +134,7 @@ func TestDevelopment(t *testing.T) {
 		}
 	})
 	t.Run("not allowed", func(t *testing.T) {
-		r := httptest.NewRequest("GET", "/v1/events", nil)
+		r := httptest.NewRequest(http.MethodGet, "/v1/events", nil)
 		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
 		w := httptest.NewRecorder()
 		New(Options{Credentials: DevCredentials{}, Logger: slog.New(slog.DiscardHandler), Handlers: &api.Handlers{}}).ServeHTTP(w, r)

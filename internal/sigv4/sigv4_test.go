@@ -258,7 +258,7 @@ func TestParseRefuses(t *testing.T) {
 		"query, expires long": {query: presignedQuery + "&X-Amz-Expires=604801", kind: Incomplete, want: "between 1 and 604800"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest("GET", "/?"+c.query, nil)
+			r := httptest.NewRequest(http.MethodGet, "/?"+c.query, nil)
 			if c.header != "" {
 				r.Header.Set("Authorization", c.header)
 				r.Header.Set("X-Amz-Date", "20260304T050607Z")
@@ -278,7 +278,7 @@ func TestParseRefuses(t *testing.T) {
 		})
 	}
 	for _, expires := range []string{"1", "604800"} {
-		if _, err := Parse(httptest.NewRequest("GET", "/?"+presignedQuery+"&X-Amz-Expires="+expires, nil), "elasticache"); err != nil {
+		if _, err := Parse(httptest.NewRequest(http.MethodGet, "/?"+presignedQuery+"&X-Amz-Expires="+expires, nil), "elasticache"); err != nil {
 			t.Errorf("expires %s: %v", expires, err)
 		}
 	}
@@ -293,7 +293,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 Credential=AKID/20260304/us-east-1/elasticache/aws4_request, SignedHeaders=host, Signature=00", "a=%zz&b;c", "20260304T050607Z")
 	f.Add("AWS4-HMAC-SHA256 =,=/////;;", "%", "")
 	f.Fuzz(func(t *testing.T, header, query, date string) {
-		r := httptest.NewRequest("POST", "/", nil)
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.URL.RawQuery = query
 		r.Header.Set("Authorization", header)
 		r.Header.Set("X-Amz-Date", date)

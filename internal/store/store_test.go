@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
@@ -157,6 +158,36 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 		t.Errorf("bad URL: %v", err)
 	} else if got := err.Error(); got != "parse database URL: not a valid PostgreSQL URL" {
 		t.Errorf("the error may hold the password: %q", got)
+	}
+}
+
+func TestDeadConnectionsAreReplaced(t *testing.T) {
+	s := storetest.New(t)
+	ctx := t.Context()
+	var held []*pgxpool.Conn
+	for range 4 {
+		c, err := s.Pool().Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, c)
+	}
+	for _, c := range held {
+		c.Release()
+	}
+	other, err := pgx.Connect(ctx, s.Pool().Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(ctx) //nolint:errcheck // the test is over
+	if _, err := other.Exec(ctx, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if err := s.Tx(ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, "SELECT 1"); return err }); err != nil {
+			t.Fatalf("the first transaction after a restart: %v", err)
+		}
 	}
 }
 
