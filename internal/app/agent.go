@@ -129,7 +129,12 @@ func agentUnit(name string, options func(context.Context) (agent.Options, error)
 			}
 			return a.Start(ctx)
 		},
-		Stop: func(ctx context.Context) error { return a.Stop(ctx) },
+		Stop: func(ctx context.Context) error {
+			if a == nil { // one of several that start side by side, of which another failed
+				return nil
+			}
+			return a.Stop(ctx)
+		},
 	}
 }
 

@@ -221,6 +221,40 @@ func TestJobsFollowTheTransaction(t *testing.T) {
 	}
 }
 
+func TestEveryCommitWakesTheWorkers(t *testing.T) {
+	s := storetest.New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	listener, err := pgx.Connect(ctx, s.Pool().Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close(context.Background()) //nolint:errcheck // the test is over
+	if _, err := listener.Exec(ctx, `LISTEN "public.river_insert"`); err != nil {
+		t.Fatal(err)
+	}
+	// All are inserted within a moment, and commit one after the other.
+	var open []pgx.Tx
+	for range 5 {
+		tx, err := s.Pool().Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, tx)
+		if err := store.EnqueueReconcile(ctx, tx, store.OwnerReplicationGroup, uuid.New()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, tx := range open {
+		if err := tx.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := listener.WaitForNotification(ctx); err != nil || n.Payload != `{"queue": "default"}` {
+			t.Fatalf("commit %d: %v, %v", i, n, err)
+		}
+	}
+}
+
 func TestWorkerRunsAgainAfterTheTimeAskedFor(t *testing.T) {
 	s := storetest.New(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
