@@ -79,21 +79,18 @@ func (s *Server) Session(ctx context.Context, wire *stream) error {
 	defer s.unregister(n)
 	n.log.Info("agent connected", "version", hello.GetVersion(), "nodes", len(hello.GetNodes()))
 
-	// When the session ends, whatever the reason, the deadlines wake those that wait on the wire.
-	release := context.AfterFunc(ctx, func() {
-		_ = control.SetReadDeadline(time.Unix(1, 0)) // fails only if the stream is gone already
-		_ = control.SetWriteDeadline(time.Now().Add(time.Second))
-	})
-	defer release()
-
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.receive(ctx, wire, extend) })
 	group.Go(func() error { return n.follow(ctx) })
 	group.Go(func() error { return n.observe(ctx) })
 	group.Go(func() error { return n.send(ctx, wire) })
-	group.Go(func() error { // the first to end takes the others along
+	group.Go(func() error {
+		// The first to end takes the others along. The deadlines wake those that wait on the wire; both
+		// calls fail only if the stream is gone already.
 		<-ctx.Done()
 		end(context.Cause(ctx))
+		_ = control.SetReadDeadline(time.Unix(1, 0))
+		_ = control.SetWriteDeadline(time.Now().Add(time.Second))
 		return nil
 	})
 	err = group.Wait()
