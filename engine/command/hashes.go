@@ -55,7 +55,7 @@ func hset(c *Ctx) (created int, ok bool) {
 		return 0, false
 	}
 	for i := 0; i < len(pairs); i += 2 {
-		if h.Set(pairs[i], pairs[i+1], ds.DefaultHashLimits) {
+		if h.Set(pairs[i], pairs[i+1], c.encodings().hash) {
 			created++
 		}
 	}
@@ -75,7 +75,7 @@ func cmdHSETNX(c *Ctx) {
 	if exists {
 		w.Unchanged()
 	} else {
-		h.Set(field, value, ds.DefaultHashLimits)
+		h.Set(field, value, c.encodings().hash)
 		settleHash(&w, &h, eventHset)
 	}
 
@@ -246,7 +246,7 @@ func cmdHINCRBY(c *Ctx) {
 		return
 	}
 	var text [20]byte
-	h.Set(field, strconv.AppendInt(text[:0], n+by, 10), ds.DefaultHashLimits)
+	h.Set(field, strconv.AppendInt(text[:0], n+by, 10), c.encodings().hash)
 	settleHash(&w, &h, eventHincrBy)
 
 	c.Reply.Int(n + by)
@@ -281,7 +281,7 @@ func cmdHINCRBYFLOAT(c *Ctx) {
 		c.Reply.Error(text)
 		return
 	}
-	h.Set(field, sum, ds.DefaultHashLimits)
+	h.Set(field, sum, c.encodings().hash)
 	settleHash(&w, &h, eventHincrByFloat)
 	c.Propagate(wordHSET, key, field, sum)
 

@@ -42,7 +42,7 @@ func cmdSADD(c *Ctx) {
 	}
 	n := 0
 	for _, member := range members {
-		if s.Add(member, ds.DefaultSetLimits) {
+		if s.Add(member, c.encodings().set) {
 			n++
 		}
 	}
@@ -108,7 +108,7 @@ func cmdSMOVE(c *Ctx) {
 		return
 	}
 	settleSet(&w, &from, eventSrem)
-	if to.Add(member, ds.DefaultSetLimits) {
+	if to.Add(member, c.encodings().set) {
 		settleSet(&wTo, &to, eventSadd)
 	} else {
 		wTo.Unchanged()
@@ -388,7 +388,7 @@ func storeSetOperation(c *Ctx, op combine, ev keyspace.Event) {
 		return
 	}
 	result := ds.OpenSet(c.heap(), arena.Nil)
-	op(sets, func(member []byte) { result.Add(member, ds.DefaultSetLimits) })
+	op(sets, func(member []byte) { result.Add(member, c.encodings().set) })
 	n := c.replaceWith(dst, keyspace.TypeSet, result.Encoding(), result.Root(), result.Len(), ev)
 
 	c.Reply.Int(int64(n))
