@@ -7,6 +7,7 @@ CREATE TABLE installation (
     created_at      timestamptz NOT NULL DEFAULT now(),
     -- Loopback mode hands out 127.<loopback_octet>.x.y; next_address counts up within it.
     loopback_octet  integer NOT NULL DEFAULT 0 CHECK (loopback_octet BETWEEN 0 AND 254),
+    next_address    integer NOT NULL DEFAULT 1 CHECK (next_address >= 1),
     ca_certificate  bytea,
     ca_private_key  bytea
 );
@@ -61,6 +62,7 @@ CREATE INDEX nodes_owner ON nodes (owner_uid);
 
 CREATE TABLE endpoints (
     endpoint_id uuid PRIMARY KEY,
+    owner_kind  text NOT NULL CHECK (owner_kind IN ('replication-group', 'cache-cluster')),
     owner_uid   uuid NOT NULL,
     node_group_id text NOT NULL DEFAULT '',         -- empty for the configuration endpoint
     kind        text NOT NULL CHECK (kind IN ('primary', 'reader', 'configuration')),

@@ -8,6 +8,7 @@ func Families() []Spec {
 		clientSpecs,
 		introspectSpecs,
 		serverSpecs,
+		persistenceSpecs,
 		transactionSpecs,
 		pubsubSpecs,
 		stringSpecs,

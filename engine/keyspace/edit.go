@@ -40,7 +40,7 @@ func (w *Edit) Exists() bool { return w.spot.slot >= 0 }
 // at returns the key's spot, looked for again if something else that was done through the View has moved it.
 func (w *Edit) at() *spot {
 	if t := w.spot.table(); t.moves != w.spot.moves {
-		w.spot.b, w.spot.slot = t.find(w.spot.hash, w.key)
+		w.spot.b, w.spot.slot, _ = t.find(w.spot.hash, w.key)
 		w.spot.moves = t.moves
 	}
 	return &w.spot

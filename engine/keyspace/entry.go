@@ -86,12 +86,18 @@ func entryAt(r arena.Ref) Entry {
 	switch flags >> widthShift {
 	case 0:
 		e.valueLen = uint32(*(*byte)(unsafe.Add(p, at)))
+		at++
 	case 1:
 		e.valueLen = uint32(*(*uint16)(unsafe.Add(p, at)))
+		at += 2
 	default:
 		e.valueLen = *(*uint32)(unsafe.Add(p, at))
+		at += 4
 	}
-	e.keyAt = uint8(keyOffset(flags))
+	if flags&flagExpiry != 0 {
+		at += 8
+	}
+	e.keyAt = uint8(at)
 	return e
 }
 

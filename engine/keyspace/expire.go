@@ -32,15 +32,12 @@ func (s *Space) ExpireStep(now int64, x Expiry, budget time.Duration) (deleted i
 		return 0, more
 	}
 	looked := 0
-	for range len(s.databases) * Stripes {
-		for end := false; !end; {
-			var found, gone int
-			found, gone, end = s.expireSome(now)
-			looked, deleted = looked+found, deleted+gone
-			if !time.Now().Before(deadline) {
-				// As in Valkey, a tenth of stale keys among those looked at is good enough.
-				return deleted, more || deleted*10 > looked
-			}
+	for left := len(s.databases) * Stripes; left > 0; {
+		found, gone, passed := s.expireSome(now)
+		looked, deleted, left = looked+found, deleted+gone, left-passed
+		if !time.Now().Before(deadline) {
+			// As in Valkey, a tenth of stale keys among those looked at is good enough.
+			return deleted, more || deleted*10 > looked
 		}
 	}
 	return deleted, more
@@ -57,22 +54,31 @@ func (s *Space) reclaimUnlessNeeded(deadline time.Time) (left bool) {
 	return !needed && s.reclaim(deadline)
 }
 
-// expireSome looks through the next buckets of the current table and goes on to the next table at its end.
-func (s *Space) expireSome(now int64) (looked, deleted int, end bool) {
+// expireSome looks through the next buckets of the next table that has keys with an expiry, and returns how many tables it has
+// left behind.
+func (s *Space) expireSome(now int64) (looked, deleted, passed int) {
 	x := &s.expiry
-	if d := s.databases[x.db].Load(); d == nil || d.tables[x.stripe].expires.Load() == 0 {
-		end = true
-	} else {
-		looked, deleted, end = s.expireBuckets(now)
-	}
-	if end {
-		x.cursor = cursor{}
-		if x.stripe++; x.stripe == Stripes {
-			x.stripe = 0
-			x.db = (x.db + 1) % len(s.databases)
+	for ; x.db < len(s.databases); x.db, x.stripe = x.db+1, 0 {
+		d := s.databases[x.db].Load()
+		if d == nil {
+			passed += Stripes - x.stripe
+			continue
+		}
+		for ; x.stripe < Stripes; x.stripe++ {
+			if d.tables[x.stripe].expires.Load() != 0 {
+				var end bool
+				if looked, deleted, end = s.expireBuckets(now); end {
+					x.stripe, x.cursor = x.stripe+1, cursor{}
+					passed++
+				}
+				return looked, deleted, passed
+			}
+			x.cursor = cursor{}
+			passed++
 		}
 	}
-	return looked, deleted, end
+	x.db = 0
+	return 0, 0, passed
 }
 
 func (s *Space) expireBuckets(now int64) (looked, deleted int, end bool) {

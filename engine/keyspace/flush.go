@@ -70,15 +70,28 @@ func (s *Space) reclaim(deadline time.Time) (left bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for len(g.pending) > 0 {
-		for d := g.pending[0]; g.stripe < Stripes; g.stripe++ {
-			var done bool
-			if g.cursor, done = d.tables[g.stripe].free(s, g.cursor, deadline); !done {
-				return true
+		var done bool
+		if g.cursor, done = g.pending[0].tables[g.stripe].free(s, g.cursor, deadline); done {
+			if g.stripe++; g.stripe == Stripes {
+				g.pending, g.stripe = g.pending[1:], 0
 			}
 		}
-		g.pending, g.stripe = g.pending[1:], 0
+		if !deadline.IsZero() && !time.Now().Before(deadline) && len(g.pending) > 0 {
+			return true
+		}
 	}
 	g.pending = nil
 	g.waiting.Store(false)
 	return false
+}
+
+// SwapDB exchanges the contents of two databases. Only for Views of AllStripes.
+func (v *View) SwapDB(a, b int) {
+	if v.set != AllStripes {
+		panic("keyspace: SwapDB in a View of some stripes")
+	}
+	s := v.space
+	s.databases[a].Store(s.databases[b].Swap(s.databases[a].Load()))
+	v.database = s.databases[v.db].Load()
+	v.changes++
 }

@@ -373,7 +373,7 @@ func (m *machine) checkTables(t *rapid.T, db int) {
 			for used := b.used(); used != 0; used &= used - 1 {
 				slot := bits.TrailingZeros32(used)
 				e := entryAt(b.ref(slot))
-				if at, s := table.find(m.space.hash(e.Key()), e.Key()); at != b || s != slot {
+				if at, s, _ := table.find(m.space.hash(e.Key()), e.Key()); at != b || s != slot {
 					t.Fatalf("%q cannot be found where it is", e.Key())
 				}
 				if e.expires() != (b[slot]&tagExpires != 0) {

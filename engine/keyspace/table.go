@@ -69,14 +69,14 @@ func (b *bucket) volatile() uint32 {
 	return uint32(found*gatherHighBytes>>56) | uint32(tail&1|tail>>7)<<8
 }
 
-func (b *bucket) search(tag byte, key []byte) int {
+func (b *bucket) search(tag byte, key []byte) (slot int, e Entry) {
 	for m := b.match(tag); m != 0; m &= m - 1 {
-		slot := bits.TrailingZeros32(m)
-		if e := entryAt(b.ref(slot)); bytes.Equal(e.Key(), key) {
-			return slot
+		slot = bits.TrailingZeros32(m)
+		if e = entryAt(b.ref(slot)); bytes.Equal(e.Key(), key) {
+			return slot, e
 		}
 	}
-	return -1
+	return -1, Entry{}
 }
 
 // The bits of a hash: the directory uses the highest ones, as many as it has grown to; the lowest choose the buckets.
@@ -123,25 +123,21 @@ type table struct {
 	expires atomic.Int64
 }
 
-// find returns the bucket and slot of a key, or slot -1.
-func (t *table) find(h uint64, key []byte) (*bucket, int) {
+// find returns the bucket, slot and entry of a key, or slot -1.
+func (t *table) find(h uint64, key []byte) (b *bucket, slot int, e Entry) {
 	d := t.dir.Load()
 	if d == nil {
-		return nil, -1
+		return nil, -1, Entry{}
 	}
 	segment, _ := d.segment(d.index(h))
 	tag := tagOf(h)
-	b := bucketAt(segment, firstChoice(h)&d.mask)
-	if slot := b.search(tag, key); slot >= 0 {
-		return b, slot
+	b = bucketAt(segment, firstChoice(h)&d.mask)
+	slot, e = b.search(tag, key)
+	if slot < 0 && b[10] != 0 {
+		b = bucketAt(segment, secondChoice(h)&d.mask)
+		slot, e = b.search(tag, key)
 	}
-	if b[10] != 0 {
-		second := bucketAt(segment, secondChoice(h)&d.mask)
-		if slot := second.search(tag, key); slot >= 0 {
-			return second, slot
-		}
-	}
-	return b, -1
+	return b, slot, e
 }
 
 // place finds a free slot for a new key, and makes one if there is none. The caller then fills the slot.
@@ -319,21 +315,21 @@ func (t *table) next(c cursor) (b *bucket, after cursor, end bool) {
 
 // free gives back what the table holds, from the cursor on, until the deadline (none if zero); it returns where to go on,
 // or true once the table is empty. Nothing else may be done with the table in between.
-func (t *table) free(s *Space, c cursor, deadline time.Time) (cursor, bool) {
+func (t *table) free(s *Space, c cursor, deadline time.Time) (next cursor, done bool) {
 	d := t.dir.Load()
 	if d == nil {
-		return c, true
+		return cursor{}, true
 	}
 	for end := false; !end; {
-		if c.bucket == 0 && !deadline.IsZero() && !time.Now().Before(deadline) {
-			return c, false
-		}
 		var b *bucket
 		b, c, end = t.next(c)
 		for m := b.used(); m != 0; m &= m - 1 {
 			e := entryAt(b.ref(bits.TrailingZeros32(m)))
 			e.freeValue(&s.heap)
 			s.heap.Free(e.ref)
+		}
+		if c.bucket == 0 && !end && !deadline.IsZero() && !time.Now().Before(deadline) {
+			return c, false // at least one segment was done
 		}
 	}
 	last := arena.Nil

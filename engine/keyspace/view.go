@@ -105,6 +105,7 @@ type spot struct {
 	stripe   int
 	slot     int
 	moves    uint32 // of the table when b was found
+	found    Entry  // what was there when it was found
 }
 
 func (p *spot) table() *table { return &p.database.tables[p.stripe] }
@@ -120,7 +121,7 @@ func (v *View) locate(d *database, key []byte) (p spot) {
 	p = spot{database: d, hash: v.space.hash(key), stripe: stripe, slot: -1}
 	if d != nil {
 		t := p.table()
-		p.b, p.slot = t.find(p.hash, key)
+		p.b, p.slot, p.found = t.find(p.hash, key)
 		p.moves = t.moves
 	}
 	return p
@@ -132,7 +133,7 @@ func (v *View) lookup(key []byte, write bool) (p spot) {
 	if p.slot < 0 || p.b[p.slot]&tagExpires == 0 || v.expiry == ExpiryIgnore {
 		return p
 	}
-	if p.entry().ExpireAt() >= v.now {
+	if p.found.ExpireAt() >= v.now {
 		return p
 	}
 	switch {
@@ -228,9 +229,8 @@ func (v *View) Find(key []byte) (Entry, bool) {
 		return Entry{}, false
 	}
 	v.hits++
-	e := p.entry()
-	v.use(e)
-	return e, true
+	v.use(p.found)
+	return p.found, true
 }
 
 // Peek is Find without counting and without marking: for TYPE, TTL, OBJECT and guards.
@@ -239,7 +239,7 @@ func (v *View) Peek(key []byte) (Entry, bool) {
 	if p.slot < 0 {
 		return Entry{}, false
 	}
-	return p.entry(), true
+	return p.found, true
 }
 
 // KeepExpiry as SetString's expireAt keeps the expiry that the key had.
@@ -256,7 +256,7 @@ func (v *View) SetString(key, value []byte, expireAt int64, ev Event) {
 		e := v.insert(v.db, &p, key, TypeString, EncodingRaw, v.newAccess(), expireAt, len(value))
 		copy(e.Value(), value)
 	} else {
-		e := p.entry()
+		e := p.found
 		if expireAt == KeepExpiry {
 			expireAt = e.ExpireAt()
 		}
@@ -321,7 +321,7 @@ func (v *View) Rename(src, dst []byte, dstDB int, from, to Event) bool {
 	if dstDB == v.db && string(src) == string(dst) {
 		return true
 	}
-	e := p.entry()
+	e := p.found
 	target := v.space.databases[dstDB].Load()
 	if old := v.locate(target, dst); old.slot >= 0 {
 		v.space.touch(old.database, old.stripe, old.b)

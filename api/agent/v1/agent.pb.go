@@ -668,17 +668,19 @@ type Hello struct {
 	Version  string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`    // of the program
 	Host     string                 `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`          // name of the machine, for placement's anti-affinity
 	// Availability zone, such as us-east-1a. A leading * ("*a") offers zone a of every region; dev uses it.
-	Zone           string        `protobuf:"bytes,4,opt,name=zone,proto3" json:"zone,omitempty"`
-	Vcpus          uint32        `protobuf:"varint,5,opt,name=vcpus,proto3" json:"vcpus,omitempty"`
-	MemoryBytes    uint64        `protobuf:"varint,6,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	Drivers        []string      `protobuf:"bytes,7,rep,name=drivers,proto3" json:"drivers,omitempty"` // embedded, valkey, redis, memcached
-	AddressMode    AddressMode   `protobuf:"varint,8,opt,name=address_mode,json=addressMode,proto3,enum=elastane.agent.v1.AddressMode" json:"address_mode,omitempty"`
-	AdvertiseHost  string        `protobuf:"bytes,9,opt,name=advertise_host,json=advertiseHost,proto3" json:"advertise_host,omitempty"` // ports mode: the host that clients use
-	ClusterHost    string        `protobuf:"bytes,10,opt,name=cluster_host,json=clusterHost,proto3" json:"cluster_host,omitempty"`      // ports mode: the host that other agents use
-	PortMin        uint32        `protobuf:"varint,11,opt,name=port_min,json=portMin,proto3" json:"port_min,omitempty"`                 // ports mode: inclusive range that this agent may hand out
-	PortMax        uint32        `protobuf:"varint,12,opt,name=port_max,json=portMax,proto3" json:"port_max,omitempty"`
-	InstallationId string        `protobuf:"bytes,13,opt,name=installation_id,json=installationId,proto3" json:"installation_id,omitempty"` // empty on the very first session
-	Nodes          []*NodeStatus `protobuf:"bytes,14,rep,name=nodes,proto3" json:"nodes,omitempty"`                                         // everything it holds, so the server can compare at once
+	Zone           string            `protobuf:"bytes,4,opt,name=zone,proto3" json:"zone,omitempty"`
+	Vcpus          uint32            `protobuf:"varint,5,opt,name=vcpus,proto3" json:"vcpus,omitempty"`
+	MemoryBytes    uint64            `protobuf:"varint,6,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	Drivers        []string          `protobuf:"bytes,7,rep,name=drivers,proto3" json:"drivers,omitempty"` // embedded, valkey, redis, memcached
+	AddressMode    AddressMode       `protobuf:"varint,8,opt,name=address_mode,json=addressMode,proto3,enum=elastane.agent.v1.AddressMode" json:"address_mode,omitempty"`
+	AdvertiseHost  string            `protobuf:"bytes,9,opt,name=advertise_host,json=advertiseHost,proto3" json:"advertise_host,omitempty"` // ports mode: the host that clients use
+	ClusterHost    string            `protobuf:"bytes,10,opt,name=cluster_host,json=clusterHost,proto3" json:"cluster_host,omitempty"`      // ports mode: the host that other agents use
+	PortMin        uint32            `protobuf:"varint,11,opt,name=port_min,json=portMin,proto3" json:"port_min,omitempty"`                 // ports mode: inclusive range that this agent may hand out
+	PortMax        uint32            `protobuf:"varint,12,opt,name=port_max,json=portMax,proto3" json:"port_max,omitempty"`
+	InstallationId string            `protobuf:"bytes,13,opt,name=installation_id,json=installationId,proto3" json:"installation_id,omitempty"` // empty on the very first session
+	Nodes          []*NodeStatus     `protobuf:"bytes,14,rep,name=nodes,proto3" json:"nodes,omitempty"`                                         // everything it holds, so the server can compare at once
+	AgentId        string            `protobuf:"bytes,15,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`                      // must be the certificate's common name
+	Endpoints      []*EndpointStatus `protobuf:"bytes,16,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -807,6 +809,20 @@ func (x *Hello) GetInstallationId() string {
 func (x *Hello) GetNodes() []*NodeStatus {
 	if x != nil {
 		return x.Nodes
+	}
+	return nil
+}
+
+func (x *Hello) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *Hello) GetEndpoints() []*EndpointStatus {
+	if x != nil {
+		return x.Endpoints
 	}
 	return nil
 }
@@ -1696,14 +1712,17 @@ func (x *PrimaryAddress) GetPort() uint32 {
 // EndpointSpec asks the agent to listen on an address and to hand each accepted connection to one
 // of the targets: to a local node directly, else by forwarding bytes to its address.
 type EndpointSpec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	EndpointId    string                 `protobuf:"bytes,1,opt,name=endpoint_id,json=endpointId,proto3" json:"endpoint_id,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Desired       DesiredState           `protobuf:"varint,3,opt,name=desired,proto3,enum=elastane.agent.v1.DesiredState" json:"desired,omitempty"`
-	Kind          EndpointKind           `protobuf:"varint,4,opt,name=kind,proto3,enum=elastane.agent.v1.EndpointKind" json:"kind,omitempty"`
-	ListenHost    string                 `protobuf:"bytes,5,opt,name=listen_host,json=listenHost,proto3" json:"listen_host,omitempty"`
-	ListenPort    uint32                 `protobuf:"varint,6,opt,name=listen_port,json=listenPort,proto3" json:"listen_port,omitempty"`
-	Targets       []*EndpointTarget      `protobuf:"bytes,7,rep,name=targets,proto3" json:"targets,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	EndpointId string                 `protobuf:"bytes,1,opt,name=endpoint_id,json=endpointId,proto3" json:"endpoint_id,omitempty"`
+	Epoch      uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Desired    DesiredState           `protobuf:"varint,3,opt,name=desired,proto3,enum=elastane.agent.v1.DesiredState" json:"desired,omitempty"`
+	Kind       EndpointKind           `protobuf:"varint,4,opt,name=kind,proto3,enum=elastane.agent.v1.EndpointKind" json:"kind,omitempty"`
+	ListenHost string                 `protobuf:"bytes,5,opt,name=listen_host,json=listenHost,proto3" json:"listen_host,omitempty"`
+	ListenPort uint32                 `protobuf:"varint,6,opt,name=listen_port,json=listenPort,proto3" json:"listen_port,omitempty"`
+	Targets    []*EndpointTarget      `protobuf:"bytes,7,rep,name=targets,proto3" json:"targets,omitempty"`
+	// Primary endpoint: the shard epoch of its target. A local node gets connections only while it is
+	// a primary at this epoch or a higher one.
+	ShardEpoch    uint64 `protobuf:"varint,8,opt,name=shard_epoch,json=shardEpoch,proto3" json:"shard_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1785,6 +1804,13 @@ func (x *EndpointSpec) GetTargets() []*EndpointTarget {
 		return x.Targets
 	}
 	return nil
+}
+
+func (x *EndpointSpec) GetShardEpoch() uint64 {
+	if x != nil {
+		return x.ShardEpoch
+	}
+	return 0
 }
 
 type EndpointTarget struct {
@@ -2136,7 +2162,7 @@ const file_v1_agent_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x18.elastane.agent.v1.HelloH\x00R\x05hello\x123\n" +
 	"\x06report\x18\x02 \x01(\v2\x19.elastane.agent.v1.ReportH\x00R\x06report\x12<\n" +
 	"\theartbeat\x18\x03 \x01(\v2\x1c.elastane.agent.v1.HeartbeatH\x00R\theartbeatB\t\n" +
-	"\amessage\"\xd9\x03\n" +
+	"\amessage\"\xb5\x04\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
@@ -2152,7 +2178,9 @@ const file_v1_agent_proto_rawDesc = "" +
 	"\bport_min\x18\v \x01(\rR\aportMin\x12\x19\n" +
 	"\bport_max\x18\f \x01(\rR\aportMax\x12'\n" +
 	"\x0finstallation_id\x18\r \x01(\tR\x0einstallationId\x123\n" +
-	"\x05nodes\x18\x0e \x03(\v2\x1d.elastane.agent.v1.NodeStatusR\x05nodes\"'\n" +
+	"\x05nodes\x18\x0e \x03(\v2\x1d.elastane.agent.v1.NodeStatusR\x05nodes\x12\x19\n" +
+	"\bagent_id\x18\x0f \x01(\tR\aagentId\x12?\n" +
+	"\tendpoints\x18\x10 \x03(\v2!.elastane.agent.v1.EndpointStatusR\tendpoints\"'\n" +
 	"\tHeartbeat\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\"~\n" +
 	"\x06Report\x123\n" +
@@ -2238,7 +2266,7 @@ const file_v1_agent_proto_rawDesc = "" +
 	"\x0ePrimaryAddress\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
-	"\x04port\x18\x03 \x01(\rR\x04port\"\xb4\x02\n" +
+	"\x04port\x18\x03 \x01(\rR\x04port\"\xd5\x02\n" +
 	"\fEndpointSpec\x12\x1f\n" +
 	"\vendpoint_id\x18\x01 \x01(\tR\n" +
 	"endpointId\x12\x14\n" +
@@ -2249,7 +2277,9 @@ const file_v1_agent_proto_rawDesc = "" +
 	"listenHost\x12\x1f\n" +
 	"\vlisten_port\x18\x06 \x01(\rR\n" +
 	"listenPort\x12;\n" +
-	"\atargets\x18\a \x03(\v2!.elastane.agent.v1.EndpointTargetR\atargets\"Q\n" +
+	"\atargets\x18\a \x03(\v2!.elastane.agent.v1.EndpointTargetR\atargets\x12\x1f\n" +
+	"\vshard_epoch\x18\b \x01(\x04R\n" +
+	"shardEpoch\"Q\n" +
 	"\x0eEndpointTarget\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -2361,39 +2391,40 @@ var file_v1_agent_proto_depIdxs = []int32{
 	12, // 2: elastane.agent.v1.AgentMessage.heartbeat:type_name -> elastane.agent.v1.Heartbeat
 	0,  // 3: elastane.agent.v1.Hello.address_mode:type_name -> elastane.agent.v1.AddressMode
 	14, // 4: elastane.agent.v1.Hello.nodes:type_name -> elastane.agent.v1.NodeStatus
-	14, // 5: elastane.agent.v1.Report.nodes:type_name -> elastane.agent.v1.NodeStatus
-	15, // 6: elastane.agent.v1.Report.endpoints:type_name -> elastane.agent.v1.EndpointStatus
-	1,  // 7: elastane.agent.v1.NodeStatus.state:type_name -> elastane.agent.v1.NodeState
-	3,  // 8: elastane.agent.v1.NodeStatus.role:type_name -> elastane.agent.v1.Role
-	17, // 9: elastane.agent.v1.ServerMessage.welcome:type_name -> elastane.agent.v1.Welcome
-	18, // 10: elastane.agent.v1.ServerMessage.specs:type_name -> elastane.agent.v1.Specs
-	19, // 11: elastane.agent.v1.ServerMessage.lease:type_name -> elastane.agent.v1.Lease
-	20, // 12: elastane.agent.v1.Specs.nodes:type_name -> elastane.agent.v1.NodeSpec
-	22, // 13: elastane.agent.v1.Specs.endpoints:type_name -> elastane.agent.v1.EndpointSpec
-	24, // 14: elastane.agent.v1.Specs.cluster_maps:type_name -> elastane.agent.v1.ClusterMap
-	2,  // 15: elastane.agent.v1.NodeSpec.desired:type_name -> elastane.agent.v1.DesiredState
-	3,  // 16: elastane.agent.v1.NodeSpec.role:type_name -> elastane.agent.v1.Role
-	21, // 17: elastane.agent.v1.NodeSpec.primary:type_name -> elastane.agent.v1.PrimaryAddress
-	4,  // 18: elastane.agent.v1.NodeSpec.tls_mode:type_name -> elastane.agent.v1.TLSMode
-	28, // 19: elastane.agent.v1.NodeSpec.parameters:type_name -> elastane.agent.v1.NodeSpec.ParametersEntry
-	2,  // 20: elastane.agent.v1.EndpointSpec.desired:type_name -> elastane.agent.v1.DesiredState
-	5,  // 21: elastane.agent.v1.EndpointSpec.kind:type_name -> elastane.agent.v1.EndpointKind
-	23, // 22: elastane.agent.v1.EndpointSpec.targets:type_name -> elastane.agent.v1.EndpointTarget
-	25, // 23: elastane.agent.v1.ClusterMap.shards:type_name -> elastane.agent.v1.ClusterShard
-	26, // 24: elastane.agent.v1.ClusterShard.slots:type_name -> elastane.agent.v1.SlotRange
-	27, // 25: elastane.agent.v1.ClusterShard.nodes:type_name -> elastane.agent.v1.ClusterNode
-	3,  // 26: elastane.agent.v1.ClusterNode.role:type_name -> elastane.agent.v1.Role
-	6,  // 27: elastane.agent.v1.EnrollmentService.Enroll:input_type -> elastane.agent.v1.EnrollRequest
-	10, // 28: elastane.agent.v1.AgentService.Session:input_type -> elastane.agent.v1.AgentMessage
-	8,  // 29: elastane.agent.v1.AgentService.SignNodeCertificate:input_type -> elastane.agent.v1.SignNodeCertificateRequest
-	7,  // 30: elastane.agent.v1.EnrollmentService.Enroll:output_type -> elastane.agent.v1.EnrollResponse
-	16, // 31: elastane.agent.v1.AgentService.Session:output_type -> elastane.agent.v1.ServerMessage
-	9,  // 32: elastane.agent.v1.AgentService.SignNodeCertificate:output_type -> elastane.agent.v1.SignNodeCertificateResponse
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	15, // 5: elastane.agent.v1.Hello.endpoints:type_name -> elastane.agent.v1.EndpointStatus
+	14, // 6: elastane.agent.v1.Report.nodes:type_name -> elastane.agent.v1.NodeStatus
+	15, // 7: elastane.agent.v1.Report.endpoints:type_name -> elastane.agent.v1.EndpointStatus
+	1,  // 8: elastane.agent.v1.NodeStatus.state:type_name -> elastane.agent.v1.NodeState
+	3,  // 9: elastane.agent.v1.NodeStatus.role:type_name -> elastane.agent.v1.Role
+	17, // 10: elastane.agent.v1.ServerMessage.welcome:type_name -> elastane.agent.v1.Welcome
+	18, // 11: elastane.agent.v1.ServerMessage.specs:type_name -> elastane.agent.v1.Specs
+	19, // 12: elastane.agent.v1.ServerMessage.lease:type_name -> elastane.agent.v1.Lease
+	20, // 13: elastane.agent.v1.Specs.nodes:type_name -> elastane.agent.v1.NodeSpec
+	22, // 14: elastane.agent.v1.Specs.endpoints:type_name -> elastane.agent.v1.EndpointSpec
+	24, // 15: elastane.agent.v1.Specs.cluster_maps:type_name -> elastane.agent.v1.ClusterMap
+	2,  // 16: elastane.agent.v1.NodeSpec.desired:type_name -> elastane.agent.v1.DesiredState
+	3,  // 17: elastane.agent.v1.NodeSpec.role:type_name -> elastane.agent.v1.Role
+	21, // 18: elastane.agent.v1.NodeSpec.primary:type_name -> elastane.agent.v1.PrimaryAddress
+	4,  // 19: elastane.agent.v1.NodeSpec.tls_mode:type_name -> elastane.agent.v1.TLSMode
+	28, // 20: elastane.agent.v1.NodeSpec.parameters:type_name -> elastane.agent.v1.NodeSpec.ParametersEntry
+	2,  // 21: elastane.agent.v1.EndpointSpec.desired:type_name -> elastane.agent.v1.DesiredState
+	5,  // 22: elastane.agent.v1.EndpointSpec.kind:type_name -> elastane.agent.v1.EndpointKind
+	23, // 23: elastane.agent.v1.EndpointSpec.targets:type_name -> elastane.agent.v1.EndpointTarget
+	25, // 24: elastane.agent.v1.ClusterMap.shards:type_name -> elastane.agent.v1.ClusterShard
+	26, // 25: elastane.agent.v1.ClusterShard.slots:type_name -> elastane.agent.v1.SlotRange
+	27, // 26: elastane.agent.v1.ClusterShard.nodes:type_name -> elastane.agent.v1.ClusterNode
+	3,  // 27: elastane.agent.v1.ClusterNode.role:type_name -> elastane.agent.v1.Role
+	6,  // 28: elastane.agent.v1.EnrollmentService.Enroll:input_type -> elastane.agent.v1.EnrollRequest
+	10, // 29: elastane.agent.v1.AgentService.Session:input_type -> elastane.agent.v1.AgentMessage
+	8,  // 30: elastane.agent.v1.AgentService.SignNodeCertificate:input_type -> elastane.agent.v1.SignNodeCertificateRequest
+	7,  // 31: elastane.agent.v1.EnrollmentService.Enroll:output_type -> elastane.agent.v1.EnrollResponse
+	16, // 32: elastane.agent.v1.AgentService.Session:output_type -> elastane.agent.v1.ServerMessage
+	9,  // 33: elastane.agent.v1.AgentService.SignNodeCertificate:output_type -> elastane.agent.v1.SignNodeCertificateResponse
+	31, // [31:34] is the sub-list for method output_type
+	28, // [28:31] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_v1_agent_proto_init() }

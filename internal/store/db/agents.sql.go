@@ -7,14 +7,35 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
 
+const agentDisconnect = `-- name: AgentDisconnect :execrows
+UPDATE agents SET connected = false
+WHERE agent_id = $1 AND session_id = $2::uuid
+`
+
+type AgentDisconnectParams struct {
+	AgentID   uuid.UUID
+	SessionID uuid.UUID
+}
+
+func (q *Queries) AgentDisconnect(ctx context.Context, db DBTX, arg AgentDisconnectParams) (int64, error) {
+	result, err := db.Exec(ctx, agentDisconnect, arg.AgentID, arg.SessionID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const agentGet = `-- name: AgentGet :one
+
 SELECT agent_id, host, zone, version, vcpus, memory_bytes, drivers, address_mode, advertise_host, cluster_host, port_min, port_max, enrolled_at, last_seen_at, connected, session_id FROM agents WHERE agent_id = $1
 `
 
+// Agents: who they are, what they offer, and when they were last heard.
 func (q *Queries) AgentGet(ctx context.Context, db DBTX, agentID uuid.UUID) (Agent, error) {
 	row := db.QueryRow(ctx, agentGet, agentID)
 	var i Agent
@@ -37,4 +58,158 @@ func (q *Queries) AgentGet(ctx context.Context, db DBTX, agentID uuid.UUID) (Age
 		&i.SessionID,
 	)
 	return i, err
+}
+
+const agentHello = `-- name: AgentHello :execrows
+UPDATE agents
+SET host = $1, zone = $2, version = $3, vcpus = $4, memory_bytes = $5,
+    drivers = $6, address_mode = $7, advertise_host = $8,
+    cluster_host = $9, port_min = $10, port_max = $11,
+    last_seen_at = $12::timestamptz, connected = true, session_id = $13::uuid
+WHERE agent_id = $14
+`
+
+type AgentHelloParams struct {
+	Host          string
+	Zone          string
+	Version       string
+	Vcpus         int32
+	MemoryBytes   int64
+	Drivers       []string
+	AddressMode   string
+	AdvertiseHost string
+	ClusterHost   string
+	PortMin       int32
+	PortMax       int32
+	Now           time.Time
+	SessionID     uuid.UUID
+	AgentID       uuid.UUID
+}
+
+// AgentHello records what an agent says of itself and makes this session its live one.
+func (q *Queries) AgentHello(ctx context.Context, db DBTX, arg AgentHelloParams) (int64, error) {
+	result, err := db.Exec(ctx, agentHello,
+		arg.Host,
+		arg.Zone,
+		arg.Version,
+		arg.Vcpus,
+		arg.MemoryBytes,
+		arg.Drivers,
+		arg.AddressMode,
+		arg.AdvertiseHost,
+		arg.ClusterHost,
+		arg.PortMin,
+		arg.PortMax,
+		arg.Now,
+		arg.SessionID,
+		arg.AgentID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const agentTouch = `-- name: AgentTouch :execrows
+UPDATE agents SET last_seen_at = $1::timestamptz
+WHERE agent_id = $2 AND session_id = $3::uuid
+`
+
+type AgentTouchParams struct {
+	Now       time.Time
+	AgentID   uuid.UUID
+	SessionID uuid.UUID
+}
+
+// AgentTouch changes nothing once a newer session has taken over, which tells the older one to end.
+func (q *Queries) AgentTouch(ctx context.Context, db DBTX, arg AgentTouchParams) (int64, error) {
+	result, err := db.Exec(ctx, agentTouch, arg.Now, arg.AgentID, arg.SessionID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const agentsForPlacement = `-- name: AgentsForPlacement :many
+SELECT a.agent_id, a.host, a.zone, a.vcpus, a.memory_bytes, a.drivers,
+       coalesce(a.connected AND a.last_seen_at >= $1::timestamptz, false)::boolean AS live,
+       coalesce(r.memory_bytes, 0)::bigint AS reserved_memory_bytes,
+       coalesce(r.vcpus, 0)::bigint AS reserved_vcpus
+FROM agents a
+LEFT JOIN (
+    SELECT agent_id, sum(reserved_memory_bytes) AS memory_bytes, sum(reserved_vcpus) AS vcpus
+    FROM nodes GROUP BY agent_id
+) r ON r.agent_id = a.agent_id
+WHERE (a.connected AND a.last_seen_at >= $1::timestamptz) OR a.agent_id = ANY ($2::uuid[])
+ORDER BY a.agent_id
+`
+
+type AgentsForPlacementParams struct {
+	SeenAfter time.Time
+	Existing  []uuid.UUID
+}
+
+type AgentsForPlacementRow struct {
+	AgentID             uuid.UUID
+	Host                string
+	Zone                string
+	Vcpus               int32
+	MemoryBytes         int64
+	Drivers             []string
+	Live                bool
+	ReservedMemoryBytes int64
+	ReservedVcpus       int64
+}
+
+// AgentsForPlacement lists live agents with what is reserved on them, and besides them those that
+// hold members already.
+func (q *Queries) AgentsForPlacement(ctx context.Context, db DBTX, arg AgentsForPlacementParams) ([]AgentsForPlacementRow, error) {
+	rows, err := db.Query(ctx, agentsForPlacement, arg.SeenAfter, arg.Existing)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AgentsForPlacementRow{}
+	for rows.Next() {
+		var i AgentsForPlacementRow
+		if err := rows.Scan(
+			&i.AgentID,
+			&i.Host,
+			&i.Zone,
+			&i.Vcpus,
+			&i.MemoryBytes,
+			&i.Drivers,
+			&i.Live,
+			&i.ReservedMemoryBytes,
+			&i.ReservedVcpus,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const agentsNotify = `-- name: AgentsNotify :exec
+SELECT pg_notify('agent_specs', t.agent_id::text)
+FROM (SELECT DISTINCT unnest($1::uuid[]) AS agent_id) t
+`
+
+// AgentsNotify wakes the sessions of agents whose specs this transaction changes.
+func (q *Queries) AgentsNotify(ctx context.Context, db DBTX, agentIds []uuid.UUID) error {
+	_, err := db.Exec(ctx, agentsNotify, agentIds)
+	return err
+}
+
+const fleetLock = `-- name: FleetLock :exec
+SELECT pg_advisory_xact_lock(hashtextextended('elastane.fleet', 0))
+`
+
+// FleetLock lets one transaction at a time give out room and addresses.
+func (q *Queries) FleetLock(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, fleetLock)
+	return err
 }

@@ -10,6 +10,13 @@ import (
 	"github.com/google/uuid"
 )
 
+type Address struct {
+	Host    string
+	Port    int32
+	AgentID *uuid.UUID
+	UsedBy  uuid.UUID
+}
+
 type Agent struct {
 	AgentID       uuid.UUID
 	Host          string
@@ -27,4 +34,165 @@ type Agent struct {
 	LastSeenAt    *time.Time
 	Connected     bool
 	SessionID     *uuid.UUID
+}
+
+type CacheCluster struct {
+	Uid                 uuid.UUID
+	AccountID           string
+	Region              string
+	CacheClusterID      string
+	Status              string
+	ReplicationGroupUid uuid.UUID
+	NodeGroupUid        uuid.UUID
+	RequestedZone       string
+	AvailabilityZone    string
+	CreatedAt           time.Time
+}
+
+type CacheSubnetGroup struct {
+	Uid         uuid.UUID
+	AccountID   string
+	Region      string
+	Name        string
+	Description string
+	VpcID       string
+	CreatedAt   time.Time
+}
+
+type Endpoint struct {
+	EndpointID  uuid.UUID
+	OwnerKind   string
+	OwnerUid    uuid.UUID
+	NodeGroupID string
+	Kind        string
+	Host        string
+	Port        int32
+}
+
+type EndpointSpec struct {
+	EndpointID uuid.UUID
+	AgentID    uuid.UUID
+	Spec       []byte
+	Epoch      int64
+	Observed   []byte
+}
+
+type Event struct {
+	EventID          int64
+	AccountID        string
+	Region           string
+	SourceType       string
+	SourceIdentifier string
+	Message          string
+	OccurredAt       time.Time
+}
+
+type Installation struct {
+	OnlyRow        bool
+	InstallationID uuid.UUID
+	CreatedAt      time.Time
+	LoopbackOctet  int32
+	NextAddress    int32
+	CaCertificate  []byte
+	CaPrivateKey   []byte
+}
+
+type JoinToken struct {
+	TokenSha256 []byte
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	UsedAt      *time.Time
+	UsedBy      *uuid.UUID
+}
+
+type Node struct {
+	NodeID              uuid.UUID
+	AgentID             uuid.UUID
+	AccountID           string
+	Region              string
+	OwnerKind           string
+	OwnerUid            uuid.UUID
+	CacheClusterID      string
+	Spec                []byte
+	SpecEpoch           int64
+	ReservedMemoryBytes int64
+	ReservedVcpus       int32
+	Observed            []byte
+	ObservedAt          *time.Time
+	CreatedAt           time.Time
+}
+
+type NodeGroup struct {
+	Uid                 uuid.UUID
+	ReplicationGroupUid uuid.UUID
+	NodeGroupID         string
+	Slots               string
+	ShardEpoch          int64
+	PrimaryMember       uuid.UUID
+	FailoverFrom        *uuid.UUID
+	FailoverTo          *uuid.UUID
+	FailoverStartedAt   *time.Time
+}
+
+type ReplicationGroup struct {
+	Uid                     uuid.UUID
+	AccountID               string
+	Region                  string
+	ReplicationGroupID      string
+	Description             string
+	Status                  string
+	Engine                  string
+	EngineVersion           string
+	CacheNodeType           string
+	ClusterMode             string
+	AutomaticFailover       string
+	MultiAz                 bool
+	Port                    int32
+	ParameterGroupName      string
+	SubnetGroupUid          uuid.UUID
+	SecurityGroupIds        []string
+	TlsMode                 string
+	AtRestEncryption        bool
+	KmsKeyID                string
+	AuthTokenSha256         []string
+	AuthTokenModifiedAt     *time.Time
+	ReplicationPassword     string
+	SnapshotRetentionLimit  int32
+	SnapshotWindow          string
+	SnapshottingClusterID   string
+	MaintenanceWindow       string
+	NotificationTopicArn    string
+	AutoMinorVersionUpgrade bool
+	CreatedAt               time.Time
+}
+
+type SecurityGroup struct {
+	AccountID       string
+	Region          string
+	SecurityGroupID string
+	VpcID           string
+	Name            string
+}
+
+type Subnet struct {
+	AccountID        string
+	Region           string
+	SubnetID         string
+	VpcID            string
+	AvailabilityZone string
+	CidrBlock        string
+}
+
+type Tag struct {
+	ResourceUid uuid.UUID
+	Key         string
+	Value       string
+}
+
+type Vpc struct {
+	AccountID string
+	Region    string
+	VpcID     string
+	IsDefault bool
+	CidrBlock string
 }
