@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/elastane/elastane/engine/resp"
@@ -58,6 +57,8 @@ type Options struct {
 	AnnouncePort int
 	// Parameters are further engine directives by name, as in a configuration file.
 	Parameters map[string]string
+	// Shutdown is called by the SHUTDOWN command, must return at once, and end the node soon; nil: refused.
+	Shutdown func(save bool) error
 	// ReplicationTLS is used for the link to the primary; nil: plain.
 	ReplicationTLS *tls.Config
 }
@@ -92,9 +93,6 @@ func (rt *Runtime) Listen(addr string, route func() *Node, o ListenOptions) (*Li
 
 // Close stops listening. Connections stay. No connection is routed after Close has returned.
 func (l *Listener) Close() error { return l.close() }
-
-// Addr is the address that is listened on.
-func (l *Listener) Addr() net.Addr { return l.addr }
 
 // NewNode makes a node, and loads its snapshot if Dir has one. It serves once a listener routes to it.
 func (rt *Runtime) NewNode(o Options) (*Node, error) { return rt.newNode(o) }

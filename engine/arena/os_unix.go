@@ -2,15 +2,15 @@
 
 package arena
 
-import "syscall"
+import "golang.org/x/sys/unix"
 
 func reserveRange(size uintptr) ([]byte, error) {
-	return syscall.Mmap(-1, 0, int(size), syscall.PROT_NONE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	return unix.Mmap(-1, 0, int(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
 }
 
 // discard lets the system take the memory back; when it does so is its own affair outside Linux.
 func discard(b []byte) {
-	_ = syscall.Madvise(b, syscall.MADV_FREE)
+	_ = unix.Madvise(b, unix.MADV_FREE)
 }
 
 func adviseHuge([]byte, bool) {}

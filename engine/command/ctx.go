@@ -1,7 +1,7 @@
 package command
 
 import (
-	"time"
+	"strconv"
 
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/resp"
@@ -22,8 +22,10 @@ type Ctx struct {
 	// Now is the time of the call in Unix milliseconds; one call, one time.
 	Now int64
 
+	worker    *Worker
 	effects   []effect
 	words     [][]byte // backing of the effects' arguments
+	digits    []byte   // backing of the numbers among them
 	noEffects bool
 	blocked   bool
 }
@@ -49,16 +51,15 @@ func (c *Ctx) Failed() bool {
 func (c *Ctx) Propagate(words ...[]byte) {
 	start := len(c.words)
 	c.words = append(c.words, words...)
-	c.effects = append(c.effects, effect{db: c.Client.DB, start: start, end: len(c.words)})
+	c.effects = append(c.effects, effect{db: c.View.DB(), start: start, end: len(c.words)})
+}
+
+// number writes a number for Propagate.
+func (c *Ctx) number(n int64) []byte {
+	start := len(c.digits)
+	c.digits = strconv.AppendInt(c.digits, n, 10)
+	return c.digits[start:len(c.digits):len(c.digits)]
 }
 
 // PropagateNothing keeps the command as given away from the replicas.
 func (c *Ctx) PropagateNothing() { c.noEffects = true }
-
-// Block suspends the client until one of the command's keys is changed, and then runs the command again from
-// its start; at the deadline (zero: never) timeout writes the reply instead. The handler calls it when it
-// finds nothing to answer with, before it has written anything, and returns if Block returned true. Where a
-// client cannot wait (in MULTI, in process) Block returns false, and the handler answers as at a timeout.
-func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
-	return c.block(deadline, timeout)
-}

@@ -5,6 +5,20 @@ func Families() []Spec {
 	var all []Spec
 	for _, family := range [][]Spec{
 		connectionSpecs,
+		clientSpecs,
+		introspectSpecs,
+		serverSpecs,
+		persistenceSpecs,
+		transactionSpecs,
+		pubsubSpecs,
+		stringSpecs,
+		keySpecs,
+		hashSpecs,
+		listSpecs,
+		setSpecs,
+		sortedSetSpecs,
+		sortedSetRangeSpecs,
+		sortedSetCombineSpecs,
 	} {
 		all = append(all, family...)
 	}

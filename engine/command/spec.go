@@ -97,10 +97,13 @@ type Spec struct {
 	// without one (COMMAND).
 	Sub []Spec
 
+	transaction txRole
+
 	container *Spec // set by NewTable
 	full      string
 	sub       *Table
-	id        int // index into the statistics of commands
+	shows     bool // changes what CLIENT LIST tells
+	id        int  // index into the statistics of commands
 }
 
 // FullName is the name as statistics and ACL show it: "get", "config|get".

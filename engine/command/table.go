@@ -70,6 +70,7 @@ func copySpec(from *Spec, container *Spec, next *int) *Spec {
 	}
 	s.id = *next
 	*next++
+	s.shows = s.Group == "connection" || s.Group == "pubsub"
 	switch {
 	case s.Name == "" || s.Name != strings.ToLower(s.Name):
 		panic(fmt.Sprintf("command: bad name %q", s.Name))

@@ -7,7 +7,14 @@
 // hook, so that a handler cannot forget one.
 package keyspace
 
-import "github.com/elastane/elastane/engine/arena"
+import (
+	"hash/maphash"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/elastane/elastane/engine/arena"
+)
 
 // Stripes is the number of locks of a Space.
 const Stripes = 64
@@ -37,31 +44,79 @@ type Options struct {
 }
 
 // Space is the keyspace of one node.
-type Space struct{ heap arena.Heap }
+type Space struct {
+	heap      arena.Heap
+	hook      Hook
+	limit     atomic.Pointer[MemoryLimit]
+	databases []atomic.Pointer[database] // nil until the first key, and again after a flush
+	stripes   [Stripes]stripe
+
+	// Written under all stripes, read under any.
+	version  uint32    // of the newest snapshot
+	snapshot *Snapshot // nil if none is open
+
+	expiry  expirer
+	garbage garbage
+}
+
+// stripe is a lock and the counters of what was done under it, on a cache line of its own. The counters are atomic to be
+// read without the lock.
+type stripe struct {
+	mu                                    sync.Mutex
+	dirty, hits, misses, expired, evicted atomic.Uint64
+	_                                     [16]byte
+}
+
+// database is the content of one database number. A flush replaces the whole of it.
+type database struct {
+	cutNumber int // its number when the running snapshot was cut
+	tables    [Stripes]table
+}
 
 // New returns an empty Space. It costs a few kilobytes until the first key.
-func New(o Options) *Space { panic("keyspace: not built yet") }
+func New(o Options) *Space {
+	if o.Databases == 0 {
+		o.Databases = 16
+	}
+	s := &Space{hook: o.Hook, databases: make([]atomic.Pointer[database], o.Databases)}
+	s.limit.Store(&MemoryLimit{})
+	return s
+}
 
 // Close gives all memory back. No View or Snapshot may be open, nor be opened afterwards.
-func (s *Space) Close() { panic("keyspace: not built yet") }
+func (s *Space) Close() { s.heap.Close() }
 
 // Heap is where the collections of this Space live.
 func (s *Space) Heap() *arena.Heap { return &s.heap }
 
 // Databases returns the number of databases.
-func (s *Space) Databases() int { panic("keyspace: not built yet") }
+func (s *Space) Databases() int { return len(s.databases) }
 
 // Lock takes the stripes of set in ascending order, Unlock gives them back. Views do this themselves.
-func (s *Space) Lock(set StripeSet) { panic("keyspace: not built yet") }
+func (s *Space) Lock(set StripeSet) {
+	for ; set != 0; set &= set - 1 {
+		s.stripes[bits.TrailingZeros64(uint64(set))].mu.Lock()
+	}
+}
 
 // Unlock releases what Lock took.
-func (s *Space) Unlock(set StripeSet) { panic("keyspace: not built yet") }
+func (s *Space) Unlock(set StripeSet) {
+	for ; set != 0; set &= set - 1 {
+		s.stripes[bits.TrailingZeros64(uint64(set))].mu.Unlock()
+	}
+}
 
 // UsedMemory returns the bytes of live blocks: entries, collections and tables.
 func (s *Space) UsedMemory() int64 { return s.heap.Used() }
 
-// Dirty returns the number of changes since the Space was made; it only grows. Persistence compares two readings.
-func (s *Space) Dirty() uint64 { panic("keyspace: not built yet") }
+// Dirty returns the number of changes since the Space was made; it only grows. Persistence compares two readings. A
+// View's changes are counted when it ends.
+func (s *Space) Dirty() (n uint64) {
+	for i := range s.stripes {
+		n += s.stripes[i].dirty.Load()
+	}
+	return n
+}
 
 // Stats are counters for INFO. They only grow.
 type Stats struct {
@@ -70,8 +125,49 @@ type Stats struct {
 }
 
 // Stats returns the counters.
-func (s *Space) Stats() Stats { panic("keyspace: not built yet") }
+func (s *Space) Stats() (st Stats) {
+	for i := range s.stripes {
+		p := &s.stripes[i]
+		st.Hits += p.hits.Load()
+		st.Misses += p.misses.Load()
+		st.Expired += p.expired.Load()
+		st.Evicted += p.evicted.Load()
+	}
+	return st
+}
 
 // Keys returns how many keys a database has, and how many of them have an expiry. Keys that have expired but
-// are not yet deleted count, as in Valkey.
-func (s *Space) Keys(db int) (keys, withExpiry int) { panic("keyspace: not built yet") }
+// are not yet deleted count, as in Valkey. It needs no lock.
+func (s *Space) Keys(db int) (keys, withExpiry int) {
+	d := s.databases[db].Load()
+	if d == nil {
+		return 0, 0
+	}
+	for i := range d.tables {
+		keys += int(d.tables[i].keys.Load())
+		withExpiry += int(d.tables[i].expires.Load())
+	}
+	return keys, withExpiry
+}
+
+// seed differs from process to process, so that nobody can choose keys that collide.
+var seed = maphash.MakeSeed()
+
+func (s *Space) hash(key []byte) uint64 { return maphash.Bytes(seed, key) }
+
+// ensureDatabase returns the database of a number, made if there is none. Another stripe may make it at the same time.
+func (s *Space) ensureDatabase(number int) *database {
+	p := &s.databases[number]
+	if p.Load() == nil {
+		p.CompareAndSwap(nil, new(database))
+	}
+	return p.Load()
+}
+
+// touch has to be called before anything in a bucket changes: it lets a running snapshot copy what it has not seen yet.
+func (s *Space) touch(d *database, stripe int, b *bucket) {
+	if s.snapshot != nil && b.version() != s.version {
+		s.snapshot.copyBucket(stripe, d.cutNumber, b)
+		b.setVersion(s.version)
+	}
+}

@@ -19,6 +19,10 @@ func (e *edge) accessLog(next http.Handler) http.Handler {
 				status = http.StatusInternalServerError // it is panicking; recover answers
 			}
 			rec := about(r)
+			took := e.Clock().Sub(start)
+			if e.Observe != nil && rec.action != "" {
+				e.Observe(rec.action, rec.code, took)
+			}
 			level := slog.LevelInfo
 			if rec.action == "" && status < http.StatusBadRequest {
 				level = slog.LevelDebug // probes
@@ -34,7 +38,7 @@ func (e *edge) accessLog(next http.Handler) http.Handler {
 				slog.Int("status", status),
 				slog.String("code", rec.code),
 				slog.Int("bytes", ww.BytesWritten()),
-				slog.Duration("duration", e.Clock().Sub(start)),
+				slog.Duration("duration", took),
 				slog.String("remote", r.RemoteAddr),
 			)
 		}()

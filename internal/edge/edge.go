@@ -40,6 +40,8 @@ type Options struct {
 	Ready func(context.Context) error
 	// CACertificatePEM gives the certificate of the authority that signs the nodes' TLS certificates. Nil: there is none.
 	CACertificatePEM func() []byte
+	// Observe is called for each answered operation; code is the error's, empty for a success. Nil: nobody counts.
+	Observe func(action, code string, took time.Duration)
 	// Metrics serves /metrics. Nil: not found.
 	Metrics http.Handler
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	agentv1 "github.com/elastane/elastane/api/agent/v1"
 	"github.com/elastane/elastane/internal/store"
 	"github.com/elastane/elastane/internal/store/db"
 )
@@ -29,10 +30,6 @@ const (
 	orgNode   = "elastane node"
 	orgServer = "elastane control plane"
 )
-
-// ServerName is the name in the certificate of every control plane. Agents expect this name whatever
-// address they dial, so neither new addresses nor load balancers need a new certificate.
-const ServerName = "control-plane.elastane.internal"
 
 // How long certificates are valid. Holders renew theirs when two thirds have passed. A certificate is
 // valid from an hour before it is made, for clocks that are behind.
@@ -213,8 +210,8 @@ func (a *authority) serverCertificate(*tls.ClientHelloInfo) (*tls.Certificate, e
 		return nil, fmt.Errorf("make the server's key: %w", err)
 	}
 	der, err := a.sign(&x509.Certificate{
-		Subject:     pkix.Name{CommonName: ServerName, Organization: []string{orgServer}},
-		DNSNames:    []string{ServerName},
+		Subject:     pkix.Name{CommonName: agentv1.ServerName, Organization: []string{orgServer}},
+		DNSNames:    []string{agentv1.ServerName},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, &key.PublicKey, serverValidity)
 	if err != nil {

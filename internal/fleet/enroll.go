@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -18,10 +16,6 @@ import (
 	"github.com/elastane/elastane/internal/store"
 	"github.com/elastane/elastane/internal/store/db"
 )
-
-// A join token reads "elj1.<fingerprint>.<secret>": the SHA-256 of the authority's certificate, by
-// which a new agent knows the control plane, and 32 random bytes, both in unpadded URL-safe base64.
-const joinTokenVersion = "elj1"
 
 var errNoAuthority = errors.New("the installation has no certificate authority yet: start the control plane once")
 
@@ -35,14 +29,9 @@ func CreateJoinToken(ctx context.Context, s *store.Store, now time.Time, ttl tim
 	if installation.CaCertificate == nil {
 		return "", errNoAuthority
 	}
-	fingerprint := sha256.Sum256(installation.CaCertificate)
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails, as documented
-	token := strings.Join([]string{
-		joinTokenVersion,
-		base64.RawURLEncoding.EncodeToString(fingerprint[:]),
-		base64.RawURLEncoding.EncodeToString(secret[:]),
-	}, ".")
+	token := agentv1.NewJoinToken(installation.CaCertificate, secret[:])
 	hash := sha256.Sum256([]byte(token))
 	err = store.Q.JoinTokenInsert(ctx, s.Pool(), db.JoinTokenInsertParams{
 		TokenSha256: hash[:], Now: now, ExpiresAt: now.Add(ttl),

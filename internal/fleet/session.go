@@ -17,9 +17,6 @@ import (
 	"github.com/elastane/elastane/internal/store/db"
 )
 
-// protocolVersion is the version of the protocol that both sides speak.
-const protocolVersion = 1
-
 // stream is one agent's session on the wire.
 type stream = connect.BidiStream[agentv1.AgentMessage, agentv1.ServerMessage]
 
@@ -114,9 +111,9 @@ func (s *Server) checkHello(agent uuid.UUID, hello *agentv1.Hello) error {
 	switch {
 	case hello == nil:
 		return connect.NewError(connect.CodeInvalidArgument, errors.New("the first message must be Hello"))
-	case hello.GetProtocol() != protocolVersion:
+	case hello.GetProtocol() != agentv1.ProtocolVersion:
 		return connect.NewError(connect.CodeFailedPrecondition,
-			fmt.Errorf("protocol %d is not supported, this control plane speaks %d", hello.GetProtocol(), protocolVersion))
+			fmt.Errorf("protocol %d is not supported, this control plane speaks %d", hello.GetProtocol(), agentv1.ProtocolVersion))
 	case hello.GetAgentId() != agent.String():
 		return connect.NewError(connect.CodePermissionDenied, errors.New("agent_id is not the certificate's"))
 	case hello.GetInstallationId() != "" && hello.GetInstallationId() != s.installation.String():
@@ -220,7 +217,7 @@ func (n *session) receive(ctx context.Context, wire *stream, extend func() error
 // send is the only one that writes to the wire.
 func (n *session) send(ctx context.Context, wire *stream) error {
 	err := wire.Send(&agentv1.ServerMessage{Message: &agentv1.ServerMessage_Welcome{Welcome: &agentv1.Welcome{
-		InstallationId: n.server.installation.String(), Protocol: protocolVersion,
+		InstallationId: n.server.installation.String(), Protocol: agentv1.ProtocolVersion,
 	}}})
 	for err == nil {
 		select {

@@ -46,6 +46,8 @@ type Options struct {
 	// Dir is the server's own directory; it is created. It holds cluster/ (the data directory),
 	// password (mode 0600), socket files and postgres.log.
 	Dir string
+	// Port is the loopback port; 0 takes a free one.
+	Port int
 	// Ephemeral trades durability for speed: no fsync. Only for data that tests throw away.
 	Ephemeral bool
 	// Logger gets the few lines about the life of the server; nil discards them.
@@ -131,6 +133,9 @@ func (s *Server) LoopbackURL() string {
 	}
 	return u.String()
 }
+
+// Port is where the server listens on 127.0.0.1.
+func (s *Server) Port() int { return s.port }
 
 // Exited is closed when the server's process has ended, asked or not.
 func (s *Server) Exited() <-chan struct{} { return s.exited }
@@ -286,8 +291,10 @@ func (s *Server) settings() []string {
 func (s *Server) run(ctx context.Context) error {
 	var err error
 	for attempt := 0; attempt < 3; attempt++ {
-		if s.port, err = freePort(ctx); err != nil {
-			return err
+		if s.port = s.opts.Port; s.port == 0 {
+			if s.port, err = freePort(ctx); err != nil {
+				return err
+			}
 		}
 		began := time.Now()
 		if err = s.launch(ctx); err == nil {

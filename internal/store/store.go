@@ -69,7 +69,7 @@ func (s *Store) Ping(ctx context.Context) error { return wrap(s.pool.Ping(ctx)) 
 func (s *Store) Tx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	var err error
 	for range maxAttempts {
-		err = pgx.BeginFunc(ctx, s.pool, fn)
+		err = pgx.BeginTxFunc(ctx, (*beginner)(s), pgx.TxOptions{}, fn)
 		if !isSerialization(err) {
 			break
 		}
@@ -80,7 +80,21 @@ func (s *Store) Tx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 // View runs fn in a read-only transaction that sees one state of the database.
 func (s *Store) View(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return wrap(pgx.BeginTxFunc(ctx, s.pool, options, fn))
+	return wrap(pgx.BeginTxFunc(ctx, (*beginner)(s), options, fn))
+}
+
+// beginner begins transactions on connections that are alive: after a restart of Postgres each
+// pooled connection is dead, and the first that shows it takes the others with it.
+type beginner Store
+
+// BeginTx implements pgx's interface of that name.
+func (b *beginner) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	tx, err := b.pool.BeginTx(ctx, options)
+	if err != nil && isUnavailable(err) {
+		b.pool.Reset()
+		tx, err = b.pool.BeginTx(ctx, options)
+	}
+	return tx, err
 }
 
 // isSerialization recognises serialization_failure and deadlock_detected.

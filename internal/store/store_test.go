@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
@@ -160,6 +161,36 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestDeadConnectionsAreReplaced(t *testing.T) {
+	s := storetest.New(t)
+	ctx := t.Context()
+	var held []*pgxpool.Conn
+	for range 4 {
+		c, err := s.Pool().Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, c)
+	}
+	for _, c := range held {
+		c.Release()
+	}
+	other, err := pgx.Connect(ctx, s.Pool().Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(ctx) //nolint:errcheck // the test is over
+	if _, err := other.Exec(ctx, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if err := s.Tx(ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, "SELECT 1"); return err }); err != nil {
+			t.Fatalf("the first transaction after a restart: %v", err)
+		}
+	}
+}
+
 func TestJobsFollowTheTransaction(t *testing.T) {
 	s := storetest.New(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -187,6 +218,40 @@ func TestJobsFollowTheTransaction(t *testing.T) {
 	enqueue(ctx, t, s, done)
 	if got := receive(ctx, t, runs); got != done {
 		t.Errorf("ran %s", got)
+	}
+}
+
+func TestEveryCommitWakesTheWorkers(t *testing.T) {
+	s := storetest.New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	listener, err := pgx.Connect(ctx, s.Pool().Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close(context.Background()) //nolint:errcheck // the test is over
+	if _, err := listener.Exec(ctx, `LISTEN "public.river_insert"`); err != nil {
+		t.Fatal(err)
+	}
+	// All are inserted within a moment, and commit one after the other.
+	var open []pgx.Tx
+	for range 5 {
+		tx, err := s.Pool().Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, tx)
+		if err := store.EnqueueReconcile(ctx, tx, store.OwnerReplicationGroup, uuid.New()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, tx := range open {
+		if err := tx.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := listener.WaitForNotification(ctx); err != nil || n.Payload != `{"queue": "default"}` {
+			t.Fatalf("commit %d: %v, %v", i, n, err)
+		}
 	}
 }
 

@@ -27,14 +27,14 @@ type Fleet struct {
 }
 
 // New enrols a connected agent for each zone (a leading * offers it in every region), with room for
-// memoryBytes each.
+// memoryBytes each. Their ids are always the same, so that placement is too.
 func New(t testing.TB, s *store.Store, memoryBytes int64, zones ...string) *Fleet {
 	t.Helper()
 	f := &Fleet{t: t, store: s}
 	f.exec("UPDATE installation SET loopback_octet = 77")
-	for _, zone := range zones {
+	for i, zone := range zones {
 		f.exec(`INSERT INTO agents (agent_id, host, zone, vcpus, memory_bytes, drivers, enrolled_at, last_seen_at, connected)
-			VALUES ($1, $2, $2, 4096, $3, '{embedded}', now(), now() + interval '1 year', true)`, uuid.New(), zone, memoryBytes)
+			VALUES ($1, $2, $2, 4096, $3, '{embedded}', now(), now() + interval '1 year', true)`, uuid.UUID{15: byte(i + 1)}, zone, memoryBytes)
 	}
 	return f
 }

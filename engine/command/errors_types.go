@@ -1,0 +1,40 @@
+package command
+
+// The texts of the data types' commands, in the wording of Valkey.
+const (
+	ErrDecrOverflow    = "ERR decrement would overflow"
+	ErrPositive        = "ERR value is out of range, must be positive"
+	ErrValueRange      = "ERR value is out of range"
+	ErrCursor          = "ERR invalid cursor"
+	ErrExpireNX        = "ERR NX and XX, GT or LT options at the same time are not compatible"
+	ErrExpireGT        = "ERR GT and LT options at the same time are not compatible"
+	ErrHashNotInteger  = "ERR hash value is not an integer"
+	ErrHashNotFloat    = "ERR hash value is not a float"
+	ErrNaNOrInfValue   = "ERR value is NaN or Infinity"
+	ErrLposRank        = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list"
+	ErrLposCount       = "ERR COUNT can't be negative"
+	ErrLposMaxLen      = "ERR MAXLEN can't be negative"
+	ErrTimeout         = "ERR timeout is not a float or out of range"
+	ErrTimeoutNegative = "ERR timeout is negative"
+	ErrZaddNX          = "ERR XX and NX options at the same time are not compatible"
+	ErrZaddGT          = "ERR GT, LT, and/or NX options at the same time are not compatible"
+	ErrZaddIncr        = "ERR INCR option supports a single increment-element pair"
+	ErrScoreNaN        = "ERR resulting score is not a number (NaN)"
+	ErrRangeLimit      = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+	ErrRangeLexScores  = "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+	ErrWeight          = "ERR weight value is not a float"
+	ErrNumKeys         = "ERR numkeys should be greater than 0"
+	ErrLimitNegative   = "ERR LIMIT can't be negative"
+	ErrManyKeys        = "ERR Number of keys can't be greater than number of args"
+	ErrSameObject      = "ERR source and destination objects are the same"
+)
+
+func errArity(name string) string { return "ERR wrong number of arguments for '" + name + "' command" }
+
+func errExpireTime(name string) string { return "ERR invalid expire time in '" + name + "' command" }
+
+func errUnsupportedOption(option []byte) string { return "ERR Unsupported option " + string(option) }
+
+func errNoInputKeys(name string) string {
+	return "ERR at least 1 input key is needed for '" + name + "' command"
+}

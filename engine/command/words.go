@@ -1,0 +1,19 @@
+package command
+
+// The literals of propagated effects, so that none is allocated on the way.
+var (
+	wordDEL       = []byte("DEL")
+	wordHSET      = []byte("HSET")
+	wordKEEPTTL   = []byte("KEEPTTL")
+	wordLEFT      = []byte("LEFT")
+	wordLMOVE     = []byte("LMOVE")
+	wordLPOP      = []byte("LPOP")
+	wordPERSIST   = []byte("PERSIST")
+	wordPEXPIREAT = []byte("PEXPIREAT")
+	wordPXAT      = []byte("PXAT")
+	wordRIGHT     = []byte("RIGHT")
+	wordRPOP      = []byte("RPOP")
+	wordSET       = []byte("SET")
+	wordSREM      = []byte("SREM")
+	wordZero      = []byte("0")
+)

@@ -1,0 +1,362 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	// patience bounds every wait for something that should take well under a second.
+	patience = 60 * time.Second
+	region   = "us-east-1"
+)
+
+// binary is the program under test: $ELASTANE_BINARY, or one built for this run.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	scratch, err := os.MkdirTemp("", "elastane-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(scratch)
+	if binary = os.Getenv("ELASTANE_BINARY"); binary == "" {
+		binary = filepath.Join(scratch, "elastane")
+		build := exec.Command("go", "build", "-o", binary, "github.com/elastane/elastane/cmd/elastane")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
+			return 1
+		}
+	}
+	defer shared.stop()
+	return m.Run()
+}
+
+// process is one run of the binary.
+type process struct {
+	cmd    *exec.Cmd
+	log    *logBuffer
+	lines  chan string // of standard output; closed at its end
+	exited chan struct{}
+	err    error // of Wait, once exited is closed
+}
+
+// logBuffer keeps what a process writes to standard error, to show it when a test fails.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// launch starts the binary. Its environment is this one's without what would change its behaviour.
+func launch(args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(binary, args...), log: &logBuffer{}, lines: make(chan string, 100), exited: make(chan struct{})}
+	for _, pair := range os.Environ() {
+		if !strings.HasPrefix(pair, "AWS_") && !strings.HasPrefix(pair, "ELASTANE_") {
+			p.cmd.Env = append(p.cmd.Env, pair)
+		}
+	}
+	p.cmd.Stderr = p.log
+	// An own group, so that Ctrl-C in a terminal ends the tests and not their servers first.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(p.exited)
+		scanner := bufio.NewScanner(out)
+		for scanner.Scan() {
+			p.lines <- scanner.Text()
+		}
+		close(p.lines)
+		p.err = p.cmd.Wait()
+	}()
+	return p, nil
+}
+
+// terminate asks the process to stop and returns its exit code; -1 if it did not stop in time.
+func (p *process) terminate() int {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	return p.wait()
+}
+
+// kill ends the process with -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.exited
+}
+
+func (p *process) wait() int {
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		p.kill()
+		return -1
+	}
+}
+
+// dev is a running `elastane dev`.
+type dev struct {
+	*process
+	dataDir string
+	args    []string
+	env     map[string]string // what it told the shell to export
+}
+
+// startDev runs dev with a data directory and port of its own, and stops it with the test.
+func startDev(t *testing.T, args ...string) *dev {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "elastane-e2e-") // not t.TempDir: its long names do not fit a socket address
+	require.NoError(t, err)
+	d, err := newDev(dir, args...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		code := d.terminate()
+		if t.Failed() {
+			t.Logf("log of elastane dev:\n%s", d.log)
+		}
+		require.Equal(t, 0, code, "dev stops cleanly")
+		require.NoError(t, os.RemoveAll(dir))
+	})
+	return d
+}
+
+func newDev(dir string, args ...string) (*dev, error) {
+	d := &dev{dataDir: dir, args: args}
+	return d, d.start()
+}
+
+// start runs dev and waits until it says that it is ready. It can be called again after an end.
+func (d *dev) start() error {
+	args := append([]string{"dev", "--listen", "127.0.0.1:0", "--data", d.dataDir}, d.args...)
+	p, err := launch(args...)
+	if err != nil {
+		return err
+	}
+	d.process, d.env = p, map[string]string{}
+	deadline := time.After(patience)
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				<-p.exited
+				return fmt.Errorf("dev ended: %w\n%s", p.err, p.log)
+			}
+			if assignment, ok := strings.CutPrefix(line, "export "); ok {
+				name, value, _ := strings.Cut(assignment, "=")
+				d.env[name] = strings.Trim(value, "'")
+			}
+			if strings.HasPrefix(line, "export ELASTANE_CA_FILE=") { // the last line
+				return nil
+			}
+		case <-deadline:
+			p.kill()
+			return fmt.Errorf("dev was not ready within %v\n%s", patience, p.log)
+		}
+	}
+}
+
+// restart kills dev with -9 and starts it again on the same data.
+func (d *dev) restart(t *testing.T) {
+	t.Helper()
+	d.kill()
+	require.NoError(t, d.start())
+}
+
+func (d *dev) endpoint() string { return d.env["AWS_ENDPOINT_URL_ELASTICACHE"] }
+
+// sharedDev is the one dev of all tests that leave it alone: starting one for each would be slow.
+type sharedDev struct {
+	once sync.Once
+	dev  *dev
+	err  error
+}
+
+var shared sharedDev
+
+func useDev(t *testing.T) *dev {
+	t.Helper()
+	shared.once.Do(func() {
+		var dir string
+		if dir, shared.err = os.MkdirTemp("", "elastane-e2e-"); shared.err == nil {
+			shared.dev, shared.err = newDev(dir)
+		}
+	})
+	require.NoError(t, shared.err)
+	return shared.dev
+}
+
+func (s *sharedDev) stop() {
+	if s.dev == nil {
+		return
+	}
+	if s.dev.process != nil {
+		if code := s.dev.terminate(); code != 0 {
+			fmt.Fprintf(os.Stderr, "the shared dev ended with code %d\n%s", code, s.dev.log)
+		}
+	}
+	_ = os.RemoveAll(s.dev.dataDir) // a temporary directory
+}
+
+// api is an SDK client with the keys that dev suggests.
+func (d *dev) api() *elasticache.Client { return client(d.endpoint(), "test", "test") }
+
+func client(endpoint, keyID, secret string) *elasticache.Client {
+	return elasticache.New(elasticache.Options{
+		Region: region, BaseEndpoint: aws.String(endpoint), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(keyID, secret, ""),
+	})
+}
+
+// cli runs the real AWS CLI as a shell would after sourcing dev's lines, and returns its output.
+func (d *dev) cli(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	aws, err := exec.LookPath("aws")
+	if err != nil {
+		t.Skip("the AWS CLI is not installed here")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, aws, append([]string{"elasticache"}, args...)...)
+	cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	for name, value := range d.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// mustCLI is cli for calls that have to work.
+func (d *dev) mustCLI(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := d.cli(t, args...)
+	require.NoError(t, err, "aws elasticache %s: %s", strings.Join(args, " "), out)
+	return out
+}
+
+// group describes one replication group.
+func (d *dev) group(t *testing.T, id string) types.ReplicationGroup {
+	t.Helper()
+	out, err := d.api().DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id})
+	require.NoError(t, err)
+	require.Len(t, out.ReplicationGroups, 1)
+	return out.ReplicationGroups[0]
+}
+
+// create makes a replication group, waits until it is available, and deletes it with the test.
+func (d *dev) create(t *testing.T, in *elasticache.CreateReplicationGroupInput) types.ReplicationGroup {
+	t.Helper()
+	if in.ReplicationGroupDescription == nil {
+		in.ReplicationGroupDescription = aws.String("of an end-to-end test")
+	}
+	if in.CacheNodeType == nil {
+		in.CacheNodeType = aws.String("cache.t4g.micro")
+	}
+	if in.Engine == nil {
+		in.Engine = aws.String("redis")
+	}
+	_, err := d.api().CreateReplicationGroup(t.Context(), in)
+	require.NoError(t, err)
+	t.Cleanup(func() { d.remove(t, *in.ReplicationGroupId) })
+	d.waitAvailable(t, *in.ReplicationGroupId)
+	return d.group(t, *in.ReplicationGroupId)
+}
+
+// remove deletes a group and waits until it is gone.
+func (d *dev) remove(t *testing.T, id string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	_, err := d.api().DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{ReplicationGroupId: &id})
+	require.NoError(t, err)
+	waiter := elasticache.NewReplicationGroupDeletedWaiter(d.api(), func(o *elasticache.ReplicationGroupDeletedWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 10*time.Millisecond, 100*time.Millisecond
+	})
+	require.NoError(t, waiter.Wait(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, patience))
+}
+
+func (d *dev) waitAvailable(t *testing.T, id string) {
+	t.Helper()
+	waiter := elasticache.NewReplicationGroupAvailableWaiter(d.api(), func(o *elasticache.ReplicationGroupAvailableWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 10*time.Millisecond, 100*time.Millisecond
+	})
+	err := waiter.Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, patience)
+	require.NoError(t, err, "log of dev:\n%s", d.log)
+}
+
+// tlsConfig trusts the installation's certificate authority and nothing else.
+func (d *dev) tlsConfig(t *testing.T) *tls.Config {
+	t.Helper()
+	pem, err := os.ReadFile(d.env["ELASTANE_CA_FILE"])
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(pem))
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+}
+
+func address(e *types.Endpoint) string {
+	return net.JoinHostPort(aws.ToString(e.Address), strconv.Itoa(int(aws.ToInt32(e.Port))))
+}
+
+// cache is a client of one endpoint; config nil is plain TCP.
+func cache(t *testing.T, e *types.Endpoint, config *tls.Config) *redis.Client {
+	t.Helper()
+	require.NotNil(t, e)
+	c := redis.NewClient(&redis.Options{Addr: address(e), TLSConfig: config, MaxRetries: -1})
+	t.Cleanup(func() { closeIt(t, c) })
+	return c
+}
+
+func closeIt(t *testing.T, c io.Closer) {
+	t.Helper()
+	require.NoError(t, c.Close())
+}
+
+// eventually asks again and again until ok, without a pause longer than 5 ms; it fails the test when
+// that takes longer than patience.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	require.Eventually(t, ok, patience, 5*time.Millisecond, what)
+}
