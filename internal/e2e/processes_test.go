@@ -48,7 +48,7 @@ func startFleet(t *testing.T) *fleet {
 		for _, p := range append(f.agents, f.serve) {
 			code := p.Terminate()
 			if t.Failed() {
-				t.Logf("log of %v:\n%s", p.Cmd.Args[1], p.Log)
+				t.Logf("log of %v:\n%s", p.Cmd.Args[1], p.Log.Tail())
 			}
 			require.Equal(t, 0, code)
 		}
