@@ -37,15 +37,11 @@ func startFleet(t *testing.T) *fleet {
 		dir: t.TempDir(), database: startPostgres(t).server.URL(), agents: make([]*proc.Process, fleetSize),
 		ports: 21000 + 1000*int(fleets.Add(1)),
 	}
-	f.startServe(t, "127.0.0.1:0", "127.0.0.1:0")
-	for i := range f.agents {
-		f.startAgent(t, i)
-	}
-	for i, p := range f.agents {
-		eventually(t, "agent "+strconv.Itoa(i)+" joins", func() bool { return strings.Contains(p.Log.String(), "connected to the control plane") })
-	}
 	t.Cleanup(func() {
 		for _, p := range append(f.agents, f.serve) {
+			if p == nil {
+				continue
+			}
 			code := p.Terminate()
 			if t.Failed() {
 				t.Logf("log of %v:\n%s", p.Cmd.Args[1], p.Log.Tail())
@@ -53,6 +49,13 @@ func startFleet(t *testing.T) *fleet {
 			require.Equal(t, 0, code)
 		}
 	})
+	f.startServe(t, "127.0.0.1:0", "127.0.0.1:0")
+	for i := range f.agents {
+		f.startAgent(t, i)
+	}
+	for i, p := range f.agents {
+		eventually(t, "agent "+strconv.Itoa(i)+" joins", func() bool { return strings.Contains(p.Log.String(), "connected to the control plane") })
+	}
 	return f
 }
 
