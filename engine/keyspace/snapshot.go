@@ -56,8 +56,8 @@ func (s *Space) BeginSnapshot(fn SnapshotFunc, atCut func()) (*Snapshot, error) 
 	return w, nil
 }
 
-// Step walks on for about budget and reports whether the walk is complete; then fn is not called any more. One
-// goroutine at a time. Call it from a loop in slices of about 100 µs, so that no stripe's lock is held by a preempted
+// Step walks on for about budget and reports whether the walk is complete; then fn is not called any more. If the Space was
+// closed meanwhile it never is. One goroutine at a time. Call it from a loop in slices of about 100 µs, so that no stripe's lock is held by a preempted
 // thread. It takes stripes itself, so none may be held.
 func (w *Snapshot) Step(budget time.Duration) (done bool) {
 	deadline := time.Now().Add(budget)
@@ -83,11 +83,15 @@ func (w *Snapshot) Step(budget time.Duration) (done bool) {
 	return true
 }
 
-// copySome copies the next buckets of the current table that nobody has copied, and reports whether it was the last of it.
+// copySome copies the next buckets of the current table that nobody has copied, and reports whether that was the
+// last of it.
 func (w *Snapshot) copySome(d *database) (end bool) {
 	st := &w.space.stripes[w.stripe]
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if w.space.snapshot != w {
+		return false // the Space was closed: the tables are gone
+	}
 	t := &d.tables[w.stripe]
 	for i := 0; i < snapshotBatch && !end; i++ {
 		var b *bucket
