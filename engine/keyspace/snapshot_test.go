@@ -20,7 +20,11 @@ func TestSnapshotsArePrefixes(t *testing.T) {
 }
 
 func testSnapshotsArePrefixes(t *testing.T, tag string) {
-	const snapshots, writes = 8, 150_000
+	const snapshots = 8
+	writes := uint64(150_000)
+	if raceDetector {
+		writes /= 5
+	}
 	s := New(Options{Databases: 2})
 	defer s.Close()
 
