@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"time"
 )
 
 const benchKeys = 1 << 20
@@ -109,4 +110,29 @@ func BenchmarkMemory(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkExpire is active expiry of a database all of whose keys have expired.
+func BenchmarkExpire(b *testing.B) {
+	value := make([]byte, 64)
+	key := make([]byte, 16)
+	for b.Loop() {
+		b.StopTimer()
+		s := New(Options{})
+		var v View
+		v.Begin(s, AllStripes, 0, 1, ExpiryDelete)
+		for i := range benchKeys {
+			v.SetString(benchKey(key, uint64(i)), value, 5, Event{})
+		}
+		v.End()
+		b.StartTimer()
+		deleted, _ := s.ExpireStep(10, ExpiryDelete, time.Hour)
+		if deleted != benchKeys {
+			b.Fatal(deleted)
+		}
+		b.StopTimer()
+		s.Close()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchKeys, "ns/key")
 }

@@ -95,9 +95,13 @@ func (w *Snapshot) copySome(d *database) (end bool) {
 	t := &d.tables[w.stripe]
 	for i := 0; i < snapshotBatch && !end; i++ {
 		var b *bucket
-		if b, w.cursor, end = t.next(w.cursor); b != nil {
-			w.space.touch(d, w.stripe, b)
+		if b, w.cursor, end = t.next(w.cursor); b == nil {
+			continue
 		}
+		if ahead, _, _ := t.next(w.cursor); ahead != nil {
+			prefetchEntries(ahead, ahead.used())
+		}
+		w.space.touch(d, w.stripe, b)
 	}
 	return end
 }
