@@ -136,3 +136,23 @@ func BenchmarkExpire(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchKeys, "ns/key")
 }
+
+// BenchmarkSetEvicting adds new keys to a full Space.
+func BenchmarkSetEvicting(b *testing.B) {
+	s := filledSpace(benchKeys, 64)
+	defer s.Close()
+	s.SetMemoryLimit(MemoryLimit{Max: s.UsedMemory(), Policy: AllKeysLRU})
+	var v View
+	key, value := make([]byte, 16), make([]byte, 64)
+	n := uint64(benchKeys)
+	for b.Loop() {
+		n++
+		k := benchKey(key, n)
+		if !s.EnsureRoom(2) {
+			b.Fatal("no room")
+		}
+		v.Begin(s, StripeOf(k), 0, 2, ExpiryDelete)
+		v.SetString(k, value, 0, Event{})
+		v.End()
+	}
+}

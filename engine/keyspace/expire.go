@@ -57,8 +57,8 @@ func (s *Space) reclaimUnlessNeeded(deadline time.Time) (left bool) {
 	return !needed && s.reclaim(deadline)
 }
 
-// expireSome looks through the next buckets of the next table that has keys with an expiry, and returns how many tables it has
-// left behind.
+// expireSome looks through the next buckets of the next table that has keys with an expiry, and returns how many
+// tables it has left behind.
 func (s *Space) expireSome(now int64) (looked, deleted, passed int) {
 	x := &s.expiry
 	for ; x.db < len(s.databases); x.db, x.stripe = x.db+1, 0 {

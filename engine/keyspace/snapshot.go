@@ -56,9 +56,9 @@ func (s *Space) BeginSnapshot(fn SnapshotFunc, atCut func()) (*Snapshot, error) 
 	return w, nil
 }
 
-// Step walks on for about budget and reports whether the walk is complete; then fn is not called any more. If the Space was
-// closed meanwhile it never is. One goroutine at a time. Call it from a loop in slices of about 100 µs, so that no stripe's lock is held by a preempted
-// thread. It takes stripes itself, so none may be held.
+// Step walks on for about budget and reports whether the walk is complete; then fn is not called any more. If the
+// Space was closed meanwhile it never is. One goroutine at a time. Call it from a loop in slices of about 100 µs,
+// so that no stripe's lock is held by a preempted thread. It takes stripes itself, so none may be held.
 func (w *Snapshot) Step(budget time.Duration) (done bool) {
 	deadline := time.Now().Add(budget)
 	for ; w.db < len(w.databases); w.db++ {

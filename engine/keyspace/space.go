@@ -83,8 +83,8 @@ func New(o Options) *Space {
 	return s
 }
 
-// Close gives all memory back. It waits for open Views; one that comes late finds no keys, and must not write. A Snapshot that is
-// still open is never completed.
+// Close gives all memory back. It waits for open Views; one that comes late finds no keys, and must not write. A
+// Snapshot that is still open is never completed.
 func (s *Space) Close() {
 	s.Lock(AllStripes)
 	defer s.Unlock(AllStripes)

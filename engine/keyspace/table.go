@@ -114,8 +114,8 @@ func (d *directory) setSegment(i int, r arena.Ref, depth uint) {
 	d.segments[i].Store(uint64(r) | uint64(depth)<<40)
 }
 
-// table holds the keys of one stripe of one database: extendible hashing over segments of buckets. Everything is guarded by
-// the stripe's lock, but for the counters and the directory pointer, which may be read without.
+// table holds the keys of one stripe of one database: extendible hashing over segments of buckets. Everything is
+// guarded by the stripe's lock, but for the counters and the directory pointer, which may be read without.
 type table struct {
 	dir     atomic.Pointer[directory]
 	moves   uint32 // counts growths and splits: since the last one no entry has changed its bucket
