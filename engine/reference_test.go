@@ -26,6 +26,7 @@ var unbuilt = map[string]string{
 
 // metadataDiffers are commands whose record differs from that of the reference server (7.0) on purpose.
 var metadataDiffers = map[string]string{
+	"replicaof": "a replica that loads can be given another primary", "slaveof": "as REPLICAOF",
 	"client|pause":    "refused in MULTI: it waits for all commands, EXEC among them",
 	"client|unpause":  "as CLIENT PAUSE",
 	"config|set":      "as CLIENT PAUSE",
@@ -118,9 +119,9 @@ var conversations = [][]string{
 	{"CONFIG SET nosuch 1", "CONFIG SET maxmemory", "CONFIG SET maxmemory x", "CONFIG SET maxmemory 1gb maxmemory 2gb"},
 	{"CONFIG SET maxmemory 100mb", "CONFIG GET maxmemory", "CONFIG SET maxmemory 0", "CONFIG SET maxmemory-policy nosuch", "CONFIG SET hz x"},
 	{"CONFIG SET notify-keyspace-events KEA", "CONFIG GET notify-keyspace-events", "CONFIG SET notify-keyspace-events ''", "CONFIG SET notify-keyspace-events y"},
-	{"CONFIG GET timeout databases", "CONFIG GET nosuch", "CONFIG GET maxmemory-p*"},
-	{"COMMAND GETKEYS SET a b", "COMMAND GETKEYS MSET a 1 b 2", "COMMAND GETKEYS PING", "COMMAND GETKEYS NOSUCH", "COMMAND GETKEYS GET", "COMMAND INFO nosuch"},
-	{"COMMAND INFO get", "COMMAND LIST FILTERBY PATTERN xrang*", "COMMAND LIST FILTERBY x y", "COMMAND LIST x"},
+	{"CONFIG GET databases", "CONFIG GET nosuch", "CONFIG GET maxmemory-p*"},
+	{"COMMAND GETKEYS SET a b", "COMMAND GETKEYS MSET a 1 b 2", "COMMAND GETKEYS PING x", "COMMAND GETKEYS NOSUCH x", "COMMAND GETKEYS GET a b", "COMMAND INFO nosuch"},
+	{"COMMAND LIST FILTERBY PATTERN getde*", "COMMAND LIST FILTERBY x y", "COMMAND LIST x"},
 	{"SET a 1", "DBSIZE", "FLUSHALL x", "FLUSHALL ASYNC", "DBSIZE", "MEMORY USAGE nokey", "ECHO x", "PING", "PING a b", "ECHO"},
 	{"LPUSH l 1", "GET l", "INCR l", "APPEND l x", "SET l 1 NX XX", "SET l 1 EX 0", "SET l 1 EX x", "DEL l"},
 	{"QUIT"},
