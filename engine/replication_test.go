@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -464,5 +465,57 @@ func compareAll(t *testing.T, a, b *redis.Client, keys int64) {
 		if x, y := a.Do(ctx, "PEXPIRETIME", k).Val(), b.Do(ctx, "PEXPIRETIME", k).Val(); x != y {
 			t.Errorf("%s: expiry %v and %v", k, x, y)
 		}
+	}
+}
+
+// TestPauseStopsExpiryAndEviction: while writes are paused neither a key whose time has come nor a full memory moves the
+// offset, and afterwards both go on.
+func TestPauseStopsExpiryAndEviction(t *testing.T) {
+	var ahead atomic.Int64
+	rt, err := engine.NewRuntime(engine.RuntimeOptions{
+		Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		Clock:  func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := rt.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := start(t, rt, engine.Options{MaxMemory: 1 << 20, MaxMemoryPolicy: "allkeys-lru"})
+	r := start(t, rt, engine.Options{})
+	r.follow(p)
+	ctx := context.Background()
+	c := p.client(redis.Options{ReadTimeout: 20 * time.Second, PoolSize: 3})
+	for i := range 2000 {
+		if err := c.Set(ctx, fmt.Sprint("k", i), strings.Repeat("x", 1000), time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if evicted := p.do("INFO", "stats"); strings.Contains(evicted, "evicted_keys:0\r\n") {
+		t.Fatal("nothing was evicted")
+	}
+	p.do("CLIENT", "PAUSE", "3600000", "WRITE")
+	final := p.Status()
+	ahead.Store(int64(2 * time.Minute))
+	held := make(chan error, 1)
+	go func() { held <- c.Set(ctx, "more", strings.Repeat("y", 100_000), 0).Err() }()
+	for i := range 2000 {
+		if v, err := c.Get(ctx, fmt.Sprint("k", i)).Result(); !errors.Is(err, redis.Nil) {
+			t.Fatalf("k%d = %.10q %v", i, v, err)
+		}
+	}
+	if s := p.Status(); s.Offset != final.Offset || s.Keys != final.Keys {
+		t.Errorf("from offset %d, %d keys to %d, %d", final.Offset, final.Keys, s.Offset, s.Keys)
+	}
+	p.do("CLIENT", "UNPAUSE")
+	if err := <-held; err != nil {
+		t.Errorf("the held write: %v", err)
+	}
+	wait(t, c, 1)
+	if a, b := p.do("GET", "more"), r.do("GET", "more"); a != b || len(a) != 100_000 {
+		t.Errorf("%d and %d bytes", len(a), len(b))
 	}
 }
