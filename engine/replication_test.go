@@ -519,3 +519,61 @@ func TestPauseStopsExpiryAndEviction(t *testing.T) {
 		t.Errorf("%d and %d bytes", len(a), len(b))
 	}
 }
+
+// TestWait: WAIT counts what is acknowledged, gives up at its time, and forgets clients that go away.
+func TestWait(t *testing.T) {
+	rt := newTestRuntime(t)
+	p, r := start(t, rt, engine.Options{}), start(t, rt, engine.Options{})
+	r.follow(p)
+	ctx := context.Background()
+	c := p.client(redis.Options{PoolSize: 1, ReadTimeout: 20 * time.Second})
+	for i := range 20 {
+		c.Set(ctx, "k", i, 0)
+		if n, err := c.Do(ctx, "WAIT", 1, 0).Int(); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if v := r.do("GET", "k"); v != strconv.Itoa(i) {
+			t.Fatalf("acknowledged, but %q is not %d", v, i)
+		}
+	}
+	c.Set(ctx, "k", "v", 0)
+	if n, err := c.Do(ctx, "WAIT", 5, 10).Int(); n > 1 || err != nil {
+		t.Errorf("WAIT 5 10: %d %v", n, err)
+	}
+	if n, err := c.Do(ctx, "WAIT", 1, 0).Int(); n != 1 || err != nil {
+		t.Errorf("after one that gave up: %d %v", n, err)
+	}
+	for words, want := range map[string]string{
+		"WAIT 1 -1": "ERR timeout is negative", "WAIT x 1": "ERR value is not an integer or out of range",
+		"WAIT 1 x": "ERR timeout is not an integer or out of range", "WAIT 1 9223372036854775807": "ERR timeout is out of range",
+	} {
+		var args []any
+		for _, w := range strings.Fields(words) {
+			args = append(args, w)
+		}
+		if err := c.Do(ctx, args...).Err(); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", words, err)
+		}
+	}
+	if err := r.client(redis.Options{}).Do(ctx, "WAIT", 1, 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "ERR WAIT cannot be used with replica") {
+		t.Errorf("at a replica: %v", err)
+	}
+	// Unblocked by an administrator, the client can wait again.
+	waits := make(chan error, 1)
+	id := c.ClientID(ctx).Val()
+	c.Set(ctx, "k", "w", 0)
+	go func() { waits <- c.Do(ctx, "WAIT", 5, 0).Err() }()
+	deadline := time.Now().Add(10 * time.Second)
+	for p.do("CLIENT", "UNBLOCK", strconv.FormatInt(id, 10), "ERROR") != "1" {
+		if time.Now().After(deadline) {
+			t.Fatal("never blocked")
+		}
+		runtime.Gosched()
+	}
+	if err := <-waits; err == nil || !strings.HasPrefix(err.Error(), "UNBLOCKED") {
+		t.Errorf("%v", err)
+	}
+	if n, err := c.Do(ctx, "WAIT", 1, 0).Int(); n != 1 || err != nil {
+		t.Errorf("after UNBLOCK: %d %v", n, err)
+	}
+}
