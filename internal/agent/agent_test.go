@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -88,7 +87,7 @@ func (h *home) make() *Agent {
 	h.t.Helper()
 	a, err := New(Options{
 		ServerURL: "https://127.0.0.1:1", DataDir: h.dir, Zone: "us-east-1a", Drivers: []driver.Driver{h.driver},
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), files: h.disk,
+		Logger: slog.New(slog.DiscardHandler), files: h.disk,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -176,22 +175,22 @@ func TestStopKeepsAndAbsentRemoves(t *testing.T) {
 	h.start()
 	spec := primarySpec(1)
 	h.apply(spec)
-	h.state(spec.NodeId, running, 1)
+	h.state(spec.GetNodeId(), running, 1)
 	h.stop(h.agent)
-	if !exists(t, h.specFile(spec.NodeId)) || !exists(t, h.dataFile(spec.NodeId)) {
+	if !exists(t, h.specFile(spec.GetNodeId())) || !exists(t, h.dataFile(spec.GetNodeId())) {
 		t.Fatal("a stop removed something")
 	}
 	h.start() // from disk
-	h.state(spec.NodeId, running, 1)
+	h.state(spec.GetNodeId(), running, 1)
 	gone := primarySpec(2)
 	gone.Desired = agentv1.DesiredState_DESIRED_STATE_ABSENT
 	h.apply(gone)
-	s := h.state(spec.NodeId, absent, 2)
-	if exists(t, h.specFile(spec.NodeId)) || exists(t, h.dataFile(spec.NodeId)) {
+	s := h.state(spec.GetNodeId(), absent, 2)
+	if exists(t, h.specFile(spec.GetNodeId())) || exists(t, h.dataFile(spec.GetNodeId())) {
 		t.Error("something is left of a node that is reported absent")
 	}
 	h.agent.forget([]*agentv1.NodeStatus{s})
-	if h.agent.node(spec.NodeId) != nil {
+	if h.agent.node(spec.GetNodeId()) != nil {
 		t.Error("the node is still held after its end was reported")
 	}
 }
@@ -199,7 +198,7 @@ func TestStopKeepsAndAbsentRemoves(t *testing.T) {
 func TestLowerEpochIsIgnored(t *testing.T) {
 	h := newHome(t)
 	h.start()
-	id := primarySpec(5).NodeId
+	id := primarySpec(5).GetNodeId()
 	h.apply(primarySpec(5))
 	h.state(id, running, 5)
 	lower := primarySpec(4)
@@ -227,11 +226,11 @@ func TestWhatIsNotMentionedStays(t *testing.T) {
 	h := newHome(t)
 	h.start()
 	h.apply(primarySpec(1))
-	h.state(primarySpec(1).NodeId, running, 1)
+	h.state(primarySpec(1).GetNodeId(), running, 1)
 	other := primarySpec(1)
 	other.NodeId, other.Name = "0b0e5f0e-0000-4000-8000-000000000002", "other/0001"
 	h.agent.apply(&agentv1.Specs{Nodes: []*agentv1.NodeSpec{other}, Complete: true}, false)
-	h.state(other.NodeId, running, 1)
+	h.state(other.GetNodeId(), running, 1)
 	if h.driver.Node("web/0001") == nil {
 		t.Error("a node fell because the control plane did not mention it")
 	}
@@ -240,7 +239,7 @@ func TestWhatIsNotMentionedStays(t *testing.T) {
 func TestMalformedIDsAreRefused(t *testing.T) {
 	h := newHome(t)
 	h.start()
-	for _, id := range []string{"", "../../escape", strings.ToUpper(primarySpec(1).NodeId), "{" + primarySpec(1).NodeId + "}"} {
+	for _, id := range []string{"", "../../escape", strings.ToUpper(primarySpec(1).GetNodeId()), "{" + primarySpec(1).GetNodeId() + "}"} {
 		spec := primarySpec(1)
 		spec.NodeId = id
 		h.apply(spec)
@@ -256,31 +255,31 @@ func TestDiskErrorIsReportedAndNothingIsDone(t *testing.T) {
 	h.disk.fails["write specs"] = 2
 	h.start()
 	h.apply(primarySpec(1))
-	s := h.state(primarySpec(1).NodeId, failed, 1)
+	s := h.state(primarySpec(1).GetNodeId(), failed, 1)
 	if want := "store node spec: the disk is full"; s.GetError() != want {
 		t.Errorf("error = %q, want %q", s.GetError(), want)
 	}
 	if n := h.driver.Starts("web/0001"); n != 0 {
 		t.Errorf("starts = %d before the spec was stored", n)
 	}
-	h.state(primarySpec(1).NodeId, running, 1)
+	h.state(primarySpec(1).GetNodeId(), running, 1)
 }
 
 func TestDestroyGoesOnAfterDiskError(t *testing.T) {
 	h := newHome(t)
 	h.start()
 	h.apply(primarySpec(1))
-	h.state(primarySpec(1).NodeId, running, 1)
+	h.state(primarySpec(1).GetNodeId(), running, 1)
 	h.disk.mu.Lock()
 	h.disk.fails["remove nodes"] = 1
 	h.disk.mu.Unlock()
 	gone := primarySpec(2)
 	gone.Desired = agentv1.DesiredState_DESIRED_STATE_ABSENT
 	h.apply(gone)
-	if s := h.state(gone.NodeId, failed, 2); !strings.Contains(s.GetError(), "disk is full") {
+	if s := h.state(gone.GetNodeId(), failed, 2); !strings.Contains(s.GetError(), "disk is full") {
 		t.Errorf("error = %q", s.GetError())
 	}
-	h.state(gone.NodeId, absent, 2)
+	h.state(gone.GetNodeId(), absent, 2)
 }
 
 func TestDamagedSpecIsPutAside(t *testing.T) {
@@ -289,10 +288,10 @@ func TestDamagedSpecIsPutAside(t *testing.T) {
 	other := primarySpec(1)
 	other.NodeId, other.Name = "0b0e5f0e-0000-4000-8000-000000000002", "other/0001"
 	h.apply(primarySpec(1), other)
-	h.state(other.NodeId, running, 1)
-	h.state(primarySpec(1).NodeId, running, 1)
+	h.state(other.GetNodeId(), running, 1)
+	h.state(primarySpec(1).GetNodeId(), running, 1)
 	h.stop(h.agent)
-	name := h.specFile(primarySpec(1).NodeId)
+	name := h.specFile(primarySpec(1).GetNodeId())
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -302,15 +301,15 @@ func TestDamagedSpecIsPutAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.start()
-	h.state(other.NodeId, running, 1)
-	if h.agent.node(primarySpec(1).NodeId) != nil || !exists(t, name+".damaged") {
+	h.state(other.GetNodeId(), running, 1)
+	if h.agent.node(primarySpec(1).GetNodeId()) != nil || !exists(t, name+".damaged") {
 		t.Error("a damaged spec was used, or not kept for a look")
 	}
-	if !exists(t, h.dataFile(primarySpec(1).NodeId)) {
+	if !exists(t, h.dataFile(primarySpec(1).GetNodeId())) {
 		t.Error("the node's data went with its damaged spec")
 	}
 	h.apply(primarySpec(2)) // the control plane sends it again
-	h.state(primarySpec(1).NodeId, running, 2)
+	h.state(primarySpec(1).GetNodeId(), running, 2)
 }
 
 func TestOneAgentPerDirectory(t *testing.T) {
@@ -326,7 +325,7 @@ func TestUnreadableStoreStopsTheStart(t *testing.T) {
 	h := newHome(t)
 	h.start()
 	h.apply(primarySpec(1))
-	h.state(primarySpec(1).NodeId, running, 1)
+	h.state(primarySpec(1).GetNodeId(), running, 1)
 	h.stop(h.agent)
 	h.disk.fails["read specs"] = 1
 	if err := h.make().Start(h.ctx); !errors.Is(err, errDisk) {
@@ -339,7 +338,7 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	h := newHome(t)
 	h.start()
 	h.apply(primarySpec(1))
-	h.state(primarySpec(1).NodeId, running, 1)
+	h.state(primarySpec(1).GetNodeId(), running, 1)
 	err := filepath.WalkDir(h.dir, func(name string, d os.DirEntry, err error) error {
 		if err != nil || name == h.dir {
 			return err
@@ -361,7 +360,7 @@ func TestRequiredTLSWaitsForItsCertificate(t *testing.T) {
 	spec := primarySpec(1)
 	spec.TlsMode = agentv1.TLSMode_TLS_MODE_REQUIRED
 	h.apply(spec)
-	s := h.state(spec.NodeId, starting, 1)
+	s := h.state(spec.GetNodeId(), starting, 1)
 	if s.GetError() == "" || h.driver.Node("web/0001") != nil {
 		t.Errorf("status = %v, node = %v", s, h.driver.Node("web/0001"))
 	}
@@ -371,7 +370,7 @@ func TestNodeThatDiesIsStartedAgain(t *testing.T) {
 	h := newHome(t)
 	h.start()
 	h.apply(primarySpec(1))
-	h.state(primarySpec(1).NodeId, running, 1)
+	h.state(primarySpec(1).GetNodeId(), running, 1)
 	h.driver.Node("web/0001").Set(func(s *driver.Status) { s.Err = errors.New("out of memory") })
 	if err := h.driver.Await(h.ctx, "web/0001", func(n *fake.Node) bool {
 		return n.Seen().Listening && n.Seen().Status.Err == nil
@@ -390,7 +389,7 @@ func TestRoleIsRestored(t *testing.T) {
 	spec := primarySpec(1)
 	spec.Role, spec.Primary = agentv1.Role_ROLE_REPLICA, &agentv1.PrimaryAddress{Host: "127.0.0.2", Port: 6379}
 	h.apply(spec)
-	h.state(spec.NodeId, running, 1)
+	h.state(spec.GetNodeId(), running, 1)
 	n := h.driver.Node("web/0001")
 	n.Set(func(s *driver.Status) { s.Role = agentv1.Role_ROLE_PRIMARY })
 	if err := h.driver.Await(h.ctx, "web/0001", func(n *fake.Node) bool {
@@ -407,19 +406,19 @@ func TestPauseFollowsTheSpec(t *testing.T) {
 		spec := primarySpec(uint64(epoch) + 1)
 		spec.WritesPaused = paused
 		h.apply(spec)
-		if s := h.state(spec.NodeId, running, spec.Epoch); s.GetWritesPaused() != paused {
-			t.Errorf("epoch %d: paused = %v", spec.Epoch, s.GetWritesPaused())
+		if s := h.state(spec.GetNodeId(), running, spec.GetEpoch()); s.GetWritesPaused() != paused {
+			t.Errorf("epoch %d: paused = %v", spec.GetEpoch(), s.GetWritesPaused())
 		}
 	}
 	// A demoted primary is not left paused.
 	spec := primarySpec(5)
 	spec.WritesPaused = true
 	h.apply(spec)
-	h.state(spec.NodeId, running, 5)
+	h.state(spec.GetNodeId(), running, 5)
 	spec = primarySpec(6)
 	spec.Role, spec.Primary = agentv1.Role_ROLE_REPLICA, &agentv1.PrimaryAddress{Host: "127.0.0.2", Port: 6379}
 	h.apply(spec)
-	if s := h.state(spec.NodeId, running, 6); s.GetWritesPaused() {
+	if s := h.state(spec.GetNodeId(), running, 6); s.GetWritesPaused() {
 		t.Error("the demoted primary is still paused")
 	}
 }
@@ -491,7 +490,29 @@ func FuzzSpecFile(f *testing.F) {
 
 func TestUUIDsAreCanonical(t *testing.T) {
 	t.Parallel()
-	if id := primarySpec(1).NodeId; uuid.MustParse(id).String() != id {
+	if id := primarySpec(1).GetNodeId(); uuid.MustParse(id).String() != id {
 		t.Errorf("the tests' id %s is not in the form that the agent accepts", id)
+	}
+}
+
+// A lease runs from when the answered heartbeat was sent, whatever else is under way.
+func TestLeaseRunsFromItsHeartbeat(t *testing.T) {
+	t.Parallel()
+	a := newHome(t).make()
+	if !a.LeaseUntil().IsZero() {
+		t.Error("a lease before any heartbeat")
+	}
+	start := time.Unix(1000, 0)
+	beats := make(chan beat, 8)
+	for i := range 3 {
+		beats <- beat{uint64(i + 1), start.Add(time.Duration(i) * time.Second)}
+	}
+	a.answered(&agentv1.Lease{HeartbeatSequence: 2, DurationMs: 3000}, beats)
+	if got := a.LeaseUntil(); !got.Equal(start.Add(4 * time.Second)) {
+		t.Errorf("lease until %v", got)
+	}
+	a.answered(&agentv1.Lease{HeartbeatSequence: 2, DurationMs: 9000}, beats) // again: that one is done with
+	if got := a.LeaseUntil(); !got.Equal(start.Add(4 * time.Second)) {
+		t.Errorf("lease until %v after a repeated answer", got)
 	}
 }

@@ -18,7 +18,7 @@ func TestForwarderKeepsHalfClosedConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close() //nolint:errcheck // the test is over
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	f, err := forward(ctx, log, "127.0.0.1:0", func() string { return server.Addr().String() })
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestForwarderLetsGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close() //nolint:errcheck // the test is over
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	for name, target := range map[string]string{"no target": "", "idle": server.Addr().String()} {
 		f, err := forward(ctx, log, "127.0.0.1:0", func() string { return target })
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -42,7 +41,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	d, err := New(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	d, err := New(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
