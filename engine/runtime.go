@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/cluster"
 	"github.com/elastane/elastane/engine/command"
 	"github.com/elastane/elastane/engine/loop"
+	"github.com/elastane/elastane/engine/repl"
 )
 
 const (
@@ -27,7 +29,7 @@ var ErrClosed = errors.New("engine: closed")
 
 // table is the one table of commands.
 var table = sync.OnceValue(func() *command.Table {
-	return command.NewTable(command.Families())
+	return command.NewTable(command.Families(), repl.Commands(), cluster.Commands())
 })
 
 // Runtime owns the event loops that nodes share.

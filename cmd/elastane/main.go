@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -42,6 +43,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run a control plane on a Postgres of yours."`
 	Agent   agentCommand   `cmd:"" help:"Run a node agent that joins a control plane."`
 	Migrate migrateCommand `cmd:"" help:"Change the schema of the control plane's database."`
+	Engine  engineCommand  `cmd:"" passthrough:"" help:"Run one cache engine alone; options are --directive value, as in redis.conf."`
 	Fleet   fleetCommand   `cmd:"" help:"Look after the agents of a control plane."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -73,6 +75,10 @@ func (m *Main) Run(ctx context.Context) (code int) {
 		m.Run(ctx)
 		return exitUsage
 	}
+	if m.Args[0] == "engine" {
+		// Its flags are the engine's directives, which kong does not know.
+		return runEngine(ctx, m.Args[1:], m.Stdout, m.Stderr)
+	}
 	parsed, err := parser.Parse(m.Args)
 	if err != nil {
 		fmt.Fprintf(m.Stderr, "elastane: %v\nTry: elastane --help\n", err)
@@ -86,10 +92,13 @@ func (m *Main) Run(ctx context.Context) (code int) {
 		fmt.Fprintln(m.Stderr, "elastane:", err)
 		return exitUsage
 	default:
-		fmt.Fprintln(m.Stderr, "elastane:", err)
+		fmt.Fprintln(m.Stderr, "elastane:", oneLine(err))
 		return exitFailed
 	}
 }
+
+// oneLine keeps an error on one line: some libraries list each address that they tried on its own.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // helpShown carries kong's exit code out of the parser.
 type helpShown int
