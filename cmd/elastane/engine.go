@@ -20,6 +20,11 @@ import (
 // engineStopTimeout bounds the orderly stop.
 const engineStopTimeout = 10 * time.Second
 
+// engineCommand is only here for the help text: Main gives the arguments to runEngine.
+type engineCommand struct {
+	Directives []string `arg:"" optional:"" help:"--port, --bind, --dir, --tls-port, --replicaof, --maxmemory, …"`
+}
+
 // engineFlags is the command line of `elastane engine`: its own options, and directives of the engine.
 type engineFlags struct {
 	bind, port, tlsPort       string
@@ -144,6 +149,9 @@ func serveEngine(ctx context.Context, f engineFlags, logger *slog.Logger, stdout
 	}
 	f.options.Parameters["port"] = f.port
 	f.options.Parameters["bind"] = f.bind
+	if n, err := strconv.Atoi(f.port); err == nil && f.options.AnnouncePort == 0 {
+		f.options.AnnouncePort = n // what a replica tells its primary
+	}
 	f.options.Shutdown = func(bool) error {
 		cancel()
 		return nil

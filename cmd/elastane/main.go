@@ -43,6 +43,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run a control plane on a Postgres of yours."`
 	Agent   agentCommand   `cmd:"" help:"Run a node agent that joins a control plane."`
 	Migrate migrateCommand `cmd:"" help:"Change the schema of the control plane's database."`
+	Engine  engineCommand  `cmd:"" passthrough:"" help:"Run one cache engine alone; options are --directive value, as in redis.conf."`
 	Fleet   fleetCommand   `cmd:"" help:"Look after the agents of a control plane."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -73,6 +74,10 @@ func (m *Main) Run(ctx context.Context) (code int) {
 		m.Args = []string{"--help"}
 		m.Run(ctx)
 		return exitUsage
+	}
+	if m.Args[0] == "engine" {
+		// Its flags are the engine's directives, which kong does not know.
+		return runEngine(ctx, m.Args[1:], m.Stdout, m.Stderr)
 	}
 	parsed, err := parser.Parse(m.Args)
 	if err != nil {

@@ -96,11 +96,11 @@ func BenchmarkListPushPop(b *testing.B) {
 	l := OpenList(heap, arena.Nil)
 	value := []byte("value:0123456789")
 	for range 100_000 {
-		l.Push(false, value, DefaultListBytes)
+		l.Push(false, value, DefaultListLimits)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Push(true, value, DefaultListBytes)
-		l.Remove(l.Len()-1, 1, DefaultListBytes)
+		l.Push(true, value, DefaultListLimits)
+		l.Remove(l.Len()-1, 1, DefaultListLimits)
 	}
 }

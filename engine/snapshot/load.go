@@ -109,7 +109,7 @@ func (l *loader) Element(v []byte) error {
 	case l.key.Type == rdb.String:
 		l.text = append(l.text[:0], v...)
 	case l.key.Type == rdb.List:
-		l.list.Push(false, v, ds.DefaultListBytes)
+		l.list.Push(false, v, ds.DefaultListLimits)
 	default:
 		l.set.Add(v, ds.DefaultSetLimits)
 	}

@@ -65,7 +65,7 @@ func collection(s *keyspace.Space, db int, key string, t keyspace.Type, n int) {
 	case keyspace.TypeList:
 		x := ds.OpenList(h, arena.Nil)
 		for i := range n {
-			x.Push(false, name(i), ds.DefaultListBytes)
+			x.Push(false, name(i), ds.DefaultListLimits)
 		}
 		root, enc = x.Root(), x.Encoding()
 	case keyspace.TypeSet:

@@ -78,7 +78,7 @@ func TestBadInput(t *testing.T) {
 		{"missing node type", "InvalidParameterValue", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
 			in.CacheNodeType = nil
 		})},
-		{"unknown engine version", "InvalidParameterValue", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
+		{"unknown engine version", "InvalidParameterCombination", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
 			in.EngineVersion = aws.String("99.9")
 		})},
 		{"automatic failover with one node", "InvalidParameterCombination", 400, create(func(in *elasticache.CreateReplicationGroupInput) {

@@ -69,7 +69,7 @@ func startDev(t *testing.T, args ...string) *dev {
 	t.Cleanup(func() {
 		code := d.Terminate()
 		if t.Failed() {
-			t.Logf("log of elastane dev:\n%s", d.Log)
+			t.Logf("log of elastane dev:\n%s", d.Log.Tail())
 		}
 		require.Equal(t, 0, code, "dev stops cleanly")
 		require.NoError(t, os.RemoveAll(dir))
@@ -118,7 +118,7 @@ func (s *sharedDev) stop() {
 	}
 	if s.dev.Process != nil {
 		if code := s.dev.Terminate(); code != 0 {
-			fmt.Fprintf(os.Stderr, "the shared dev ended with code %d\n%s", code, s.dev.Log)
+			fmt.Fprintf(os.Stderr, "the shared dev ended with code %d\n%s", code, s.dev.Log.Tail())
 		}
 	}
 	_ = os.RemoveAll(s.dev.Dir) // a temporary directory
@@ -141,7 +141,7 @@ func (d *dev) cli(t *testing.T, args ...string) (string, error) {
 	if err != nil {
 		t.Skip("the AWS CLI is not installed here")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, aws, append([]string{"elasticache"}, args...)...)
 	cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
@@ -207,7 +207,7 @@ func (d *dev) waitAvailable(t *testing.T, id string) {
 		o.MinDelay, o.MaxDelay = 10*time.Millisecond, 100*time.Millisecond
 	})
 	err := waiter.Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, patience)
-	require.NoError(t, err, "log of dev:\n%s", d.Log)
+	require.NoError(t, err, "log of dev:\n%s", d.Log.Tail())
 }
 
 // tlsConfig trusts the installation's certificate authority and nothing else.

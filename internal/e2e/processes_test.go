@@ -37,6 +37,18 @@ func startFleet(t *testing.T) *fleet {
 		dir: t.TempDir(), database: startPostgres(t).server.URL(), agents: make([]*proc.Process, fleetSize),
 		ports: 21000 + 1000*int(fleets.Add(1)),
 	}
+	t.Cleanup(func() {
+		for _, p := range append(f.agents, f.serve) {
+			if p == nil {
+				continue
+			}
+			code := p.Terminate()
+			if t.Failed() {
+				t.Logf("log of %v:\n%s", p.Cmd.Args[1], p.Log.Tail())
+			}
+			require.Equal(t, 0, code)
+		}
+	})
 	f.startServe(t, "127.0.0.1:0", "127.0.0.1:0")
 	for i := range f.agents {
 		f.startAgent(t, i)
@@ -44,15 +56,6 @@ func startFleet(t *testing.T) *fleet {
 	for i, p := range f.agents {
 		eventually(t, "agent "+strconv.Itoa(i)+" joins", func() bool { return strings.Contains(p.Log.String(), "connected to the control plane") })
 	}
-	t.Cleanup(func() {
-		for _, p := range append(f.agents, f.serve) {
-			code := p.Terminate()
-			if t.Failed() {
-				t.Logf("log of %v:\n%s", p.Cmd.Args[1], p.Log)
-			}
-			require.Equal(t, 0, code)
-		}
-	})
 	return f
 }
 

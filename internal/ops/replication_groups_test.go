@@ -406,6 +406,20 @@ func TestAgentsThatReconnectAreWaitedFor(t *testing.T) {
 	}
 }
 
+func TestNoAgents(t *testing.T) {
+	b := setupFleet(t, plenty)
+	b.mustCreate(small("lonely"))
+	b.settle()
+	if status := *b.group("lonely").Status; status != "creating" {
+		t.Fatalf("agents may still join; status %s", status)
+	}
+	b.clock.Advance(31 * time.Second)
+	b.settle()
+	if status := *b.group("lonely").Status; status != "create-failed" {
+		t.Fatalf("status %s", status)
+	}
+}
+
 func TestNodeThatCannotStart(t *testing.T) {
 	b := setup(t)
 	b.fleet.Change = func(spec *agentv1.NodeSpec, status *agentv1.NodeStatus) bool {

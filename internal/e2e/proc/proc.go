@@ -45,6 +45,13 @@ func (l *Log) String() string {
 	return l.buf.String()
 }
 
+// Tail is the end of it, short enough to be read in a test's output.
+func (l *Log) Tail() string {
+	const lines = 40
+	all := strings.SplitAfter(l.String(), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "")
+}
+
 // Launch starts the binary. Its environment is this one's without what would change its behaviour.
 func Launch(binary string, args ...string) (*Process, error) {
 	p := &Process{Cmd: exec.Command(binary, args...), Log: &Log{}, Lines: make(chan string, 100), Exited: make(chan struct{})}
@@ -128,7 +135,7 @@ func (d *Dev) Start() error {
 		case line, ok := <-p.Lines:
 			if !ok {
 				<-p.Exited
-				return fmt.Errorf("dev ended: %w\n%s", p.Err, p.Log)
+				return fmt.Errorf("dev ended: %w\n%s", p.Err, p.Log.Tail())
 			}
 			if assignment, ok := strings.CutPrefix(line, "export "); ok {
 				name, value, _ := strings.Cut(assignment, "=")
@@ -139,7 +146,7 @@ func (d *Dev) Start() error {
 			}
 		case <-deadline:
 			p.Kill()
-			return fmt.Errorf("dev was not ready within %v\n%s", Patience, p.Log)
+			return fmt.Errorf("dev was not ready within %v\n%s", Patience, p.Log.Tail())
 		}
 	}
 }
