@@ -4,18 +4,16 @@ import (
 	"bufio"
 	"flag"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"net"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/elastane/elastane/engine/internal/redistest"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -29,41 +27,10 @@ var (
 	flagSeed     = flag.Uint64("seed", 0, "seed of the differential test; 0: a new one")
 )
 
-// startRedis runs a redis-server on a socket of its own and returns a connection to it.
+// startRedis runs a redis-server and returns a connection to it.
 func startRedis(t *testing.T) *bufio.ReadWriter {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("no redis-server on this machine to compare with")
-	}
-	socket := filepath.Join(t.TempDir(), "s")
-	cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	log := bufio.NewScanner(out)
-	ready := false
-	for !ready && log.Scan() {
-		ready = strings.Contains(log.Text(), "ready to accept connections")
-	}
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		_, _ = io.Copy(io.Discard, out) // what it logs later is of no interest
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-drained
-		_ = cmd.Wait() // killed: its exit status says nothing
-	})
-	if !ready {
-		t.Fatal("redis-server did not start")
-	}
-	conn, err := net.Dial("unix", socket)
+	conn, err := net.Dial("tcp", redistest.Start(t, "").Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

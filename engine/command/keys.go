@@ -398,7 +398,7 @@ func (c *Ctx) copyTo(dst []byte, db int, e keyspace.Entry) {
 	t, expireAt := e.Type(), e.ExpireAt()
 	c.View.Select(db)
 	w := c.View.Edit(dst)
-	arena.PutRef(w.Create(t, keyspaceEncodings[enc], arena.RefBytes), root)
+	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
 	w.SetExpireAt(expireAt)
 	w.Done(eventCopyTo)
 }

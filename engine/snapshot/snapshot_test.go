@@ -82,7 +82,7 @@ func collection(s *keyspace.Space, db int, key string, t keyspace.Type, n int) {
 		root, enc = x.Root(), x.Encoding()
 	}
 	w := v.Edit([]byte(key))
-	arena.PutRef(w.Create(t, encodings[enc], arena.RefBytes), root)
+	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
 	w.Done(keyspace.Event{})
 }
 

@@ -14,6 +14,7 @@ import (
 	agentv1 "github.com/elastane/elastane/api/agent/v1"
 
 	"github.com/elastane/elastane/api"
+	"github.com/elastane/elastane/internal/reconcile"
 	"github.com/elastane/elastane/internal/store"
 )
 
@@ -432,6 +433,12 @@ func TestNodeThatCannotStart(t *testing.T) {
 	b.settle()
 	if status := *b.group("stuck").Status; status != "creating" {
 		t.Fatalf("the agents may still succeed; status %s", status)
+	}
+	b.clock.Advance(31 * time.Second)
+	b.reconciler = reconcile.New(reconcile.Options{Store: b.store, Clock: b.clock})
+	b.settle()
+	if status := *b.group("stuck").Status; status != "creating" {
+		t.Fatalf("a control plane that has just started gives the agents their time; status %s", status)
 	}
 	b.clock.Advance(31 * time.Second)
 	b.settle()

@@ -28,7 +28,7 @@ type world struct {
 func newWorld(shards, members int, clusterMode string) *world {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	w := &world{primaries: map[string]uuid.UUID{}}
-	w.Now = now
+	w.Now, w.Since = now, now
 	w.Group = db.ReplicationGroup{
 		Uid: uuid.New(), ReplicationGroupID: "g", Status: "creating", Engine: "redis", EngineVersion: "7.0.7",
 		CacheNodeType: "cache.t4g.micro", ClusterMode: clusterMode, AutomaticFailover: "enabling", Port: 6379,
