@@ -22,6 +22,7 @@ const (
 	NoAsyncLoading                   // refused while a replica loads with the old data still served
 	AllowBusy                        // allowed while a script is busy
 	MovableKeys                      // key positions depend on other arguments (Keys.Find)
+	SkipSlowlog                      // not in the slow log
 	InSubscribe                      // allowed for a RESP2 client in subscriber mode
 	Restricted                       // unknown to clients of a managed node, as on ElastiCache
 )
@@ -47,11 +48,7 @@ var (
 // NumKeys is the key specification of commands with a numkeys argument at index at, followed by the keys.
 // Further fixed keys (such as a destination) are at the indices in fixed.
 func NumKeys(at int, fixed ...int) Keys {
-	keys := Keys{}
-	if len(fixed) > 0 { // what COMMAND INFO can tell of it
-		keys = Keys{First: fixed[0], Last: fixed[0], Step: 1}
-	}
-	keys.Find = func(argv [][]byte, dst []int) []int {
+	k := Keys{Find: func(argv [][]byte, dst []int) []int {
 		dst = append(dst, fixed...)
 		if at >= len(argv) {
 			return dst
@@ -64,8 +61,11 @@ func NumKeys(at int, fixed ...int) Keys {
 			dst = append(dst, at+1+i)
 		}
 		return dst
+	}}
+	if len(fixed) > 0 { // what COMMAND shows, and what is worth a prefetch
+		k.First, k.Last, k.Step = fixed[0], fixed[0], 1
 	}
-	return keys
+	return k
 }
 
 // Lock says what is locked around the handler.

@@ -171,7 +171,7 @@ func (w *Worker) find(argv [][]byte) *Spec {
 func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 	s := w.server
 	w.Reply.Proto = cl.Proto
-	mark, silent := len(w.Reply.Buf), cl.Has(ClientReplyOff|ClientReplySkip)
+	mark := len(w.Reply.Buf)
 	w.keys = w.keys[:0]
 	if spec != nil && len(argv) >= max(spec.Arity, -spec.Arity) {
 		w.keys = spec.AppendKeys(w.keys, argv)
@@ -213,10 +213,14 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 		s.endBlock(cl)
 		cl.stale = true
 	}
-	if silent {
-		w.Reply.Buf = w.Reply.Buf[:mark]
-		if spec == nil || spec.container == nil || spec.Name != "reply" {
-			cl.Flags &^= ClientReplySkip
+	if cl.Has(ClientReplyOff | ClientReplySkip | ClientReplySkipNext) {
+		if cl.Has(ClientReplyOff | ClientReplySkip) {
+			w.Reply.Buf = w.Reply.Buf[:mark]
+		}
+		skipNext := cl.Has(ClientReplySkipNext)
+		cl.Flags &^= ClientReplySkip | ClientReplySkipNext
+		if skipNext {
+			cl.Flags |= ClientReplySkip
 		}
 	}
 	if len(cl.subs.queue) > 0 { // messages that came for this client while it was at work
