@@ -142,10 +142,11 @@ func (d *durability) LoadSnapshot(ctx context.Context, r *bufio.Reader) (streamD
 	return l.StreamDB, err
 }
 
+// flush empties the data set, and gives the memory back at once: a whole new data set is about to need it.
 func (d *durability) flush() {
 	var v keyspace.View
 	v.Begin(d.server.Space, keyspace.AllStripes, 0, d.server.Clock().UnixMilli(), keyspace.ExpiryIgnore)
-	v.FlushAll(true)
+	v.FlushAll(false)
 	v.End()
 }
 

@@ -213,8 +213,8 @@ func cmdCLUSTERSHARDS(c *command.Ctx, s *State) {
 
 func shardsNode(c *command.Ctx, n *Node, offset int64) {
 	fields := 7
-	if n.Hostname() == "" {
-		fields--
+	if n.Hostname() != "" {
+		fields++
 	}
 	ip := n.IP
 	if ip == "" {
