@@ -323,10 +323,10 @@ func (w *Worker) release() {
 
 // stripes returns the stripes that a command needs.
 func (w *Worker) stripes(spec *Spec, argv [][]byte, keys []int) keyspace.StripeSet {
-	switch {
-	case spec.Lock == LockAll:
+	switch spec.Lock {
+	case LockAll:
 		return keyspace.AllStripes
-	case spec.Lock == LockNone:
+	case LockNone:
 		return keyspace.NoStripes
 	}
 	set := keyspace.NoStripes

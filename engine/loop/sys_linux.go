@@ -78,13 +78,13 @@ func (p *poller) wait(ms int) (int, error) {
 	if ms == 0 {
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),
 			uintptr(unsafe.Pointer(&p.ready[0])), uintptr(len(p.ready)), 0, 0, 0)
-		if errno != 0 && errno != unix.EINTR {
-			return 0, fmt.Errorf("loop: epoll_wait: %w", errno)
-		}
-		if errno != 0 {
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
 			return 0, nil
 		}
-		return int(n), nil
+		return 0, fmt.Errorf("loop: epoll_wait: %w", errno)
 	}
 	n, err := unix.EpollWait(p.epoll, p.ready, ms)
 	if errors.Is(err, unix.EINTR) {
