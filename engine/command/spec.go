@@ -48,7 +48,11 @@ var (
 // NumKeys is the key specification of commands with a numkeys argument at index at, followed by the keys.
 // Further fixed keys (such as a destination) are at the indices in fixed.
 func NumKeys(at int, fixed ...int) Keys {
-	k := Keys{Find: func(argv [][]byte, dst []int) []int {
+	keys := Keys{}
+	if len(fixed) > 0 { // what COMMAND INFO can tell of it
+		keys = Keys{First: fixed[0], Last: fixed[0], Step: 1}
+	}
+	keys.Find = func(argv [][]byte, dst []int) []int {
 		dst = append(dst, fixed...)
 		if at >= len(argv) {
 			return dst
@@ -61,11 +65,8 @@ func NumKeys(at int, fixed ...int) Keys {
 			dst = append(dst, at+1+i)
 		}
 		return dst
-	}}
-	if len(fixed) > 0 { // what COMMAND shows, and what is worth a prefetch
-		k.First, k.Last, k.Step = fixed[0], fixed[0], 1
 	}
-	return k
+	return keys
 }
 
 // Lock says what is locked around the handler.

@@ -323,10 +323,10 @@ func (w *Worker) release() {
 
 // stripes returns the stripes that a command needs.
 func (w *Worker) stripes(spec *Spec, argv [][]byte, keys []int) keyspace.StripeSet {
-	switch {
-	case spec.Lock == LockAll:
+	switch spec.Lock {
+	case LockAll:
 		return keyspace.AllStripes
-	case spec.Lock == LockNone:
+	case LockNone:
 		return keyspace.NoStripes
 	}
 	set := keyspace.NoStripes
@@ -350,6 +350,16 @@ func (w *Worker) contain(cl *Client, spec *Spec, mark int) {
 	w.Reply.Buf = w.Reply.Buf[:mark]
 	w.Reply.Error(ErrInternal)
 	cl.closing = true
-	defer func() { _ = recover() }() // an Edit that the handler left open
-	w.release()
+	// What a transaction had done before has happened, and the replicas have to know.
+	w.guarded(func() { w.feed(cl) })
+	w.guarded(w.release) // an Edit that the handler left open panics, after the stripes are free
+}
+
+func (w *Worker) guarded(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.server.Logger.Error("after a panic in a command", "panic", fmt.Sprint(v))
+		}
+	}()
+	f()
 }
