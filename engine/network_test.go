@@ -46,7 +46,7 @@ type served struct {
 	addr string
 }
 
-func serve(t testing.TB, o Options) *served {
+func serve(t testing.TB, o Options, prepare ...func(n *Node)) *served {
 	t.Helper()
 	rt, err := NewRuntime(RuntimeOptions{Loops: 2, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -62,6 +62,9 @@ func serve(t testing.TB, o Options) *served {
 	node, err := rt.NewNode(o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(node)
 	}
 	ln, err := rt.Listen("127.0.0.1:0", func() *Node { return node }, ListenOptions{})
 	if err != nil {
@@ -270,14 +273,14 @@ func TestBadInputHarmsNobodyElse(t *testing.T) {
 }
 
 func TestPanicEndsOnlyItsConnection(t *testing.T) {
-	s := serve(t, Options{})
-	s.node.server.Table = command.NewTable(command.Families(), []command.Spec{{
+	boom := command.NewTable(command.Families(), []command.Spec{{
 		Name: "boom", Group: "server", Since: "1.0.0", Arity: 2, Flags: command.Write, Keys: command.OneKey,
 		Handler: func(c *command.Ctx) {
 			c.View.Edit(c.Args.Bytes()) // stays open
 			panic("boom")
 		},
 	}})
+	s := serve(t, Options{}, func(n *Node) { n.server.Table = boom })
 	good, bad := s.dial(), s.dial()
 	good.want("OK", "SET", "k", "v")
 	if v := bad.do("BOOM", "k"); v.Str != command.ErrInternal {

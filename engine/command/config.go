@@ -57,8 +57,8 @@ var directives = []directive{
 	{name: "databases", kind: kindInt, value: "16", low: 1, high: 10000, fixed: true},
 	{name: "dbfilename", value: "dump.rdb"},
 	{name: "dir", value: "", fixed: true},
-	{name: "hash-max-listpack-entries", kind: kindInt, value: "512", high: math.MaxInt64},
-	{name: "hash-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64},
+	{name: "hash-max-listpack-entries", kind: kindInt, value: "512", high: math.MaxInt64, apply: applyEncodings},
+	{name: "hash-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
 	{name: "hz", kind: kindInt, value: "10", low: 1, high: 500},
 	{name: "latency-monitor-threshold", kind: kindInt, value: "0", high: math.MaxInt64},
 	{name: "lazyfree-lazy-eviction", kind: kindBool, value: "no"},
@@ -69,7 +69,7 @@ var directives = []directive{
 	{name: "lfu-decay-time", kind: kindInt, value: "1", high: math.MaxInt32},
 	{name: "lfu-log-factor", kind: kindInt, value: "10", high: math.MaxInt32},
 	{name: "list-compress-depth", kind: kindInt, value: "0", high: math.MaxInt32},
-	{name: "list-max-listpack-size", kind: kindInt, value: "-2", low: math.MinInt32, high: math.MaxInt32},
+	{name: "list-max-listpack-size", kind: kindInt, value: "-2", low: math.MinInt32, high: math.MaxInt32, apply: applyEncodings},
 	{name: "maxclients", kind: kindInt, value: "10000", low: 1, high: math.MaxInt32},
 	{name: "maxmemory", kind: kindMemory, value: "0", high: math.MaxInt64, apply: applyMemoryLimit},
 	{name: "maxmemory-policy", kind: kindEnum, value: "noeviction", apply: applyMemoryLimit, enum: []string{
@@ -94,9 +94,9 @@ var directives = []directive{
 	{name: "replica-serve-stale-data", kind: kindBool, value: "yes"},
 	{name: "requirepass", value: "", secret: true, apply: func(s *Server, value string) { s.Auth.SetPassword(value) }},
 	{name: "save", value: ""},
-	{name: "set-max-intset-entries", kind: kindInt, value: "512", high: math.MaxInt64},
-	{name: "set-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64},
-	{name: "set-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64},
+	{name: "set-max-intset-entries", kind: kindInt, value: "512", high: math.MaxInt64, apply: applyEncodings},
+	{name: "set-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64, apply: applyEncodings},
+	{name: "set-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
 	{name: "slowlog-log-slower-than", kind: kindInt, value: "10000", low: -1, high: math.MaxInt64},
 	{name: "slowlog-max-len", kind: kindInt, value: "128", high: math.MaxInt64},
 	{name: "stream-node-max-bytes", kind: kindMemory, value: "4096", high: math.MaxInt64},
@@ -105,8 +105,8 @@ var directives = []directive{
 	{name: "timeout", kind: kindInt, value: "0", high: math.MaxInt32},
 	{name: "tls-port", kind: kindInt, value: "0", high: 65535, fixed: true},
 	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64},
-	{name: "zset-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64},
-	{name: "zset-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64},
+	{name: "zset-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64, apply: applyEncodings},
+	{name: "zset-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
 }
 
 // aliases are Redis' older names.
@@ -142,6 +142,7 @@ type Config struct {
 	mu     sync.RWMutex
 	set    map[string]string
 
+	encodings  atomic.Pointer[encodings]
 	notify     atomic.Uint64 // classes, a bit each
 	pubsubHard atomic.Int64
 	pubsubSoft atomic.Int64
@@ -154,6 +155,7 @@ type Config struct {
 func newConfig(s *Server) *Config {
 	c := &Config{server: s, set: make(map[string]string)}
 	c.applyLimits(directiveByName["client-output-buffer-limit"].value)
+	c.applyEncodings()
 	return c
 }
 

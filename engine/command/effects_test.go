@@ -131,6 +131,36 @@ func TestEffectOf(t *testing.T) {
 	}
 }
 
+func TestOtherDatabases(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t)
+	for _, step := range []struct{ command, want string }{
+		{"SET s v EX 1000", `"OK"`},
+		{"RPUSH l a b c", `"3"`},
+		{"COPY l l DB 1", `"1"`},
+		{"COPY l l DB 1", `"0"`},
+		{"MOVE s 1", `"1"`},
+		{"MOVE s 1", `"0"`},
+		{"EXISTS s", `"0"`},
+		{"DEL l", `"1"`},
+		{"SELECT 1", `"OK"`},
+		{"GET s", `"v"`},
+		{"TTL s", `"1000"`},
+		{"LRANGE l 0 -1", `*["a" "b" "c"]`},
+		{"COPY l m", `"1"`},
+		{"RPUSH m d", `"4"`},
+		{"LLEN l", `"3"`},
+		{"COPY s m REPLACE", `"1"`},
+		{"TTL m", `"1000"`},
+		{"MOVE m 1", `(error "ERR source and destination objects are the same")`},
+		{"MOVE m 16", `(error "ERR DB index is out of range")`},
+	} {
+		if got := e.do(t, strings.Fields(step.command)); got.String() != step.want {
+			t.Errorf("%s = %v, want %s", step.command, got, step.want)
+		}
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)

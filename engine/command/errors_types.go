@@ -26,6 +26,8 @@ const (
 	ErrNumKeys         = "ERR numkeys should be greater than 0"
 	ErrLimitNegative   = "ERR LIMIT can't be negative"
 	ErrManyKeys        = "ERR Number of keys can't be greater than number of args"
+	ErrLFU             = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+	ErrNoLFU           = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 	ErrSameObject      = "ERR source and destination objects are the same"
 )
 

@@ -55,7 +55,7 @@ func hset(c *Ctx) (created int, ok bool) {
 		return 0, false
 	}
 	for i := 0; i < len(pairs); i += 2 {
-		if h.Set(pairs[i], pairs[i+1], ds.DefaultHashLimits) {
+		if h.Set(pairs[i], pairs[i+1], c.encodings().hash) {
 			created++
 		}
 	}
@@ -75,7 +75,7 @@ func cmdHSETNX(c *Ctx) {
 	if exists {
 		w.Unchanged()
 	} else {
-		h.Set(field, value, ds.DefaultHashLimits)
+		h.Set(field, value, c.encodings().hash)
 		settleHash(&w, &h, eventHset)
 	}
 
@@ -246,7 +246,7 @@ func cmdHINCRBY(c *Ctx) {
 		return
 	}
 	var text [20]byte
-	h.Set(field, strconv.AppendInt(text[:0], n+by, 10), ds.DefaultHashLimits)
+	h.Set(field, strconv.AppendInt(text[:0], n+by, 10), c.encodings().hash)
 	settleHash(&w, &h, eventHincrBy)
 
 	c.Reply.Int(n + by)
@@ -281,7 +281,7 @@ func cmdHINCRBYFLOAT(c *Ctx) {
 		c.Reply.Error(text)
 		return
 	}
-	h.Set(field, sum, ds.DefaultHashLimits)
+	h.Set(field, sum, c.encodings().hash)
 	settleHash(&w, &h, eventHincrByFloat)
 	c.Propagate(wordHSET, key, field, sum)
 
@@ -327,6 +327,10 @@ type threadSource struct{}
 
 func (threadSource) Uint64() uint64 { return rand.Uint64() }
 
+// maxDraws is how many elements that may repeat one command draws. Valkey knows no limit here, but many
+// nodes share the memory of this process.
+const maxDraws = 1 << 24
+
 // readRandomCount reads [count [word]] of HRANDFIELD, SRANDMEMBER and ZRANDMEMBER. given is false
 // without a count; with tells whether the word was there.
 func readRandomCount(c *Ctx, word string) (count int, given, with bool) {
@@ -334,7 +338,7 @@ func readRandomCount(c *Ctx, word string) (count int, given, with bool) {
 		return 0, false, false
 	}
 	n := c.Args.Int()
-	if n == math.MinInt64 {
+	if n < -maxDraws {
 		c.Args.Fail(ErrValueRange)
 	}
 	if word != "" && c.Args.More() {
@@ -342,7 +346,7 @@ func readRandomCount(c *Ctx, word string) (count int, given, with bool) {
 			c.Args.Syntax()
 		}
 		with = true
-		if n < -math.MaxInt64/2 || n > math.MaxInt64/2 {
+		if n > math.MaxInt64/2 {
 			c.Args.Fail(ErrValueRange)
 		}
 	}
@@ -378,6 +382,32 @@ func sampleRanks(size, count int) []int {
 	return ranks
 }
 
+// sample is sampleRanks for a structure that knows no ranks: one draws an element, each hands out all.
+// Few of many are drawn one by one, so that the structure need not be walked.
+func sample(size, count int, one func() []byte, each func(add func([]byte))) [][]byte {
+	if count >= 0 && count*3 >= size {
+		all := make([][]byte, 0, size)
+		each(func(elem []byte) { all = append(all, elem) })
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		return all[:min(count, size)]
+	}
+	var drawn [][]byte
+	if count < 0 {
+		for range -count {
+			drawn = append(drawn, one())
+		}
+		return drawn
+	}
+	seen := make(map[string]bool, count)
+	for len(drawn) < count {
+		if elem := one(); !seen[string(elem)] {
+			seen[string(elem)] = true
+			drawn = append(drawn, elem)
+		}
+	}
+	return drawn
+}
+
 // HRANDFIELD key [count [WITHVALUES]]
 func cmdHRANDFIELD(c *Ctx) {
 	key := c.Args.Bytes()
@@ -403,19 +433,17 @@ func cmdHRANDFIELD(c *Ctx) {
 		c.Reply.Array(0)
 		return
 	}
-	pairs := make([][2][]byte, 0, h.Len())
-	h.Each(func(field, value []byte) bool {
-		pairs = append(pairs, [2][]byte{field, value})
-		return true
-	})
-	ranks := sampleRanks(len(pairs), count)
+	fields := sample(h.Len(), count,
+		func() []byte { field, _ := h.Random(random); return field },
+		func(add func([]byte)) { h.Each(func(field, _ []byte) bool { add(field); return true }) })
 
-	c.openPairs(len(ranks), withValues)
-	for _, r := range ranks {
+	c.openPairs(len(fields), withValues)
+	for _, field := range fields {
 		c.nextPair(withValues)
-		c.Reply.Bulk(pairs[r][0])
+		c.Reply.Bulk(field)
 		if withValues {
-			c.Reply.Bulk(pairs[r][1])
+			value, _ := h.Get(field)
+			c.Reply.Bulk(value)
 		}
 	}
 }

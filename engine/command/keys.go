@@ -3,6 +3,8 @@ package command
 import (
 	"strconv"
 
+	"github.com/elastane/elastane/engine/arena"
+	"github.com/elastane/elastane/engine/ds"
 	"github.com/elastane/elastane/engine/glob"
 	"github.com/elastane/elastane/engine/keyspace"
 )
@@ -13,6 +15,9 @@ var (
 	eventPersist    = keyspace.Event{Name: "persist", Class: 'g'}
 	eventRenameFrom = keyspace.Event{Name: "rename_from", Class: 'g'}
 	eventRenameTo   = keyspace.Event{Name: "rename_to", Class: 'g'}
+	eventMoveFrom   = keyspace.Event{Name: "move_from", Class: 'g'}
+	eventMoveTo     = keyspace.Event{Name: "move_to", Class: 'g'}
+	eventCopyTo     = keyspace.Event{Name: "copy_to", Class: 'g'}
 )
 
 // DEL key [key …]; UNLINK is the same here: memory is given back in slabs, at once.
@@ -310,6 +315,118 @@ func rename(c *Ctx, src, dst []byte) bool {
 	return true
 }
 
+// readDB reads the index of a database.
+func readDB(c *Ctx) int {
+	n := c.Args.Int()
+	if !c.Args.Failed() && (n < 0 || n >= int64(c.View.Space().Databases())) {
+		c.Args.Fail(ErrDBIndex)
+	}
+	return int(n)
+}
+
+// MOVE key db
+func cmdMOVE(c *Ctx) {
+	key, db := c.Args.Bytes(), readDB(c)
+	if !c.Args.Failed() && db == c.View.DB() {
+		c.Args.Fail(ErrSameObject)
+	}
+	if c.Failed() {
+		return
+	}
+
+	_, found := c.View.Peek(key)
+	if found && !c.existsIn(db, key) {
+		c.View.Rename(key, key, db, eventMoveFrom, eventMoveTo)
+	} else {
+		found = false
+	}
+
+	c.Reply.Int(boolInt(found))
+}
+
+// existsIn says whether another database has a key.
+func (c *Ctx) existsIn(db int, key []byte) bool {
+	home := c.View.DB()
+	c.View.Select(db)
+	_, found := c.View.Peek(key)
+	c.View.Select(home)
+	return found
+}
+
+// COPY source destination [DB destination-db] [REPLACE]
+func cmdCOPY(c *Ctx) {
+	src, dst, db, replace := c.Args.Bytes(), c.Args.Bytes(), c.View.DB(), false
+	for c.Args.More() {
+		switch {
+		case c.Args.Len() > 1 && c.Args.Word("DB"):
+			db = readDB(c)
+		case c.Args.Word("REPLACE"):
+			replace = true
+		default:
+			c.Args.Syntax()
+		}
+	}
+	if !c.Args.Failed() && db == c.View.DB() && string(src) == string(dst) {
+		c.Args.Fail(ErrSameObject)
+	}
+	if c.Failed() {
+		return
+	}
+
+	e, found := c.View.Find(src)
+	if !found || (!replace && c.existsIn(db, dst)) {
+		c.Reply.Int(0)
+		return
+	}
+	c.copyTo(dst, db, e)
+
+	c.Reply.Int(1)
+}
+
+// copyTo makes dst in a database hold a copy of an entry, expiry included.
+func (c *Ctx) copyTo(dst []byte, db int, e keyspace.Entry) {
+	home := c.View.DB()
+	defer c.View.Select(home)
+	if e.Type() == keyspace.TypeString {
+		value := append([]byte(nil), e.Value()...)
+		expireAt := e.ExpireAt()
+		c.View.Select(db)
+		c.View.SetString(dst, value, expireAt, eventCopyTo)
+		return
+	}
+	enc, root := c.cloneCollection(e)
+	t, expireAt := e.Type(), e.ExpireAt()
+	c.View.Select(db)
+	w := c.View.Edit(dst)
+	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
+	w.SetExpireAt(expireAt)
+	w.Done(eventCopyTo)
+}
+
+// cloneCollection returns the root of a copy of a collection.
+func (c *Ctx) cloneCollection(e keyspace.Entry) (enc ds.Encoding, root arena.Ref) {
+	limits, from := c.encodings(), arena.GetRef(e.Value())
+	switch e.Type() {
+	case keyspace.TypeHash:
+		old, fresh := ds.OpenHash(c.heap(), from), ds.OpenHash(c.heap(), arena.Nil)
+		old.Each(func(field, value []byte) bool { fresh.Set(field, value, limits.hash); return true })
+		return fresh.Encoding(), fresh.Root()
+	case keyspace.TypeList:
+		old, fresh := ds.OpenList(c.heap(), from), ds.OpenList(c.heap(), arena.Nil)
+		old.Each(0, false, func(elem []byte) bool { fresh.Push(false, elem, limits.list); return true })
+		return fresh.Encoding(), fresh.Root()
+	case keyspace.TypeSet:
+		old, fresh := ds.OpenSet(c.heap(), from), ds.OpenSet(c.heap(), arena.Nil)
+		old.Each(func(member []byte) bool { fresh.Add(member, limits.set); return true })
+		return fresh.Encoding(), fresh.Root()
+	case keyspace.TypeZSet:
+		old, fresh := ds.OpenSortedSet(c.heap(), from), ds.OpenSortedSet(c.heap(), arena.Nil)
+		old.Each(0, false, func(member []byte, score float64) bool { fresh.Set(member, score, limits.sortedSet); return true })
+		return fresh.Encoding(), fresh.Root()
+	}
+	panic("command: COPY of a type that is not built: " + e.Type().String())
+}
+
 // RANDOMKEY
 func cmdRANDOMKEY(c *Ctx) {
 	key, found := c.View.Random(nil)
@@ -359,7 +476,48 @@ func cmdObjectREFCOUNT(c *Ctx) {
 	c.Reply.Int(1)
 }
 
+// OBJECT IDLETIME key
+func cmdObjectIDLETIME(c *Ctx) {
+	key := c.Args.Bytes()
+
+	e, found := c.View.Peek(key)
+	switch {
+	case !found:
+		c.Reply.Null()
+	case c.countsUse():
+		c.Reply.Error(ErrLFU)
+	default:
+		c.Reply.Int(e.Idle(c.Now))
+	}
+}
+
+// OBJECT FREQ key
+func cmdObjectFREQ(c *Ctx) {
+	key := c.Args.Bytes()
+
+	e, found := c.View.Peek(key)
+	switch {
+	case !found:
+		c.Reply.Null()
+	case !c.countsUse():
+		c.Reply.Error(ErrNoLFU)
+	default:
+		c.Reply.Int(int64(e.Frequency(c.Now)))
+	}
+}
+
+// countsUse says whether keys count how often they are used, instead of when they were last.
+func (c *Ctx) countsUse() bool {
+	policy := c.View.Space().MemoryLimit().Policy
+	return policy == keyspace.AllKeysLFU || policy == keyspace.VolatileLFU
+}
+
 var keySpecs = []Spec{
+	{
+		Name: "copy", Group: "generic", Since: "6.2.0", Arity: -3,
+		Summary: "Copies a value to another key.",
+		Flags:   Write | DenyOOM, Keys: TwoKeys, Categories: "keyspace write slow", Handler: cmdCOPY,
+	},
 	{
 		Name: "del", Group: "generic", Since: "1.0.0", Arity: -2,
 		Summary: "Deletes keys.",
@@ -391,6 +549,11 @@ var keySpecs = []Spec{
 		Flags:   ReadOnly, Lock: LockAll, Categories: "keyspace read slow dangerous", Handler: cmdKEYS,
 	},
 	{
+		Name: "move", Group: "generic", Since: "1.0.0", Arity: 3,
+		Summary: "Moves a key to another database.",
+		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdMOVE,
+	},
+	{
 		Name: "object", Group: "generic", Since: "2.2.3", Arity: -2,
 		Summary: "Commands that look into a value's layout.", Categories: "slow",
 		Sub: []Spec{
@@ -399,6 +562,18 @@ var keySpecs = []Spec{
 				Summary: "Returns the layout of a value.",
 				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
 				Categories: "keyspace read slow", Handler: cmdObjectENCODING,
+			},
+			{
+				Name: "freq", Since: "4.0.0", Arity: 3,
+				Summary: "Returns how often a key is used, on a logarithmic scale.",
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Categories: "keyspace read slow", Handler: cmdObjectFREQ,
+			},
+			{
+				Name: "idletime", Since: "2.2.3", Arity: 3,
+				Summary: "Returns for how many seconds a key was not used.",
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Categories: "keyspace read slow", Handler: cmdObjectIDLETIME,
 			},
 			{
 				Name: "refcount", Since: "2.2.3", Arity: 3,

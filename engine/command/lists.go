@@ -74,7 +74,7 @@ func push(c *Ctx, head, onlyOld bool) {
 		return
 	}
 	for _, elem := range elems {
-		l.Push(head, elem, ds.DefaultListBytes)
+		l.Push(head, elem, c.encodings().list)
 	}
 	n := l.Len()
 	settleList(&w, &l, pushEvent(head))
@@ -137,7 +137,7 @@ func (c *Ctx) popInto(w *keyspace.Edit, l *ds.List, head bool, n int) {
 		left--
 		return left > 0
 	})
-	l.Remove(first, n, ds.DefaultListBytes)
+	l.Remove(first, n, c.encodings().list)
 	settleList(w, l, popEvent(head))
 }
 
@@ -248,7 +248,7 @@ func cmdLSET(c *Ctx) {
 		w.Unchanged()
 		return
 	}
-	l.Set(i, elem, ds.DefaultListBytes)
+	l.Set(i, elem, c.encodings().list)
 	settleList(&w, &l, eventLset)
 
 	c.Reply.OK()
@@ -289,7 +289,7 @@ func cmdLINSERT(c *Ctx) {
 	if !after {
 		at--
 	}
-	l.Insert(at, elem, ds.DefaultListBytes)
+	l.Insert(at, elem, c.encodings().list)
 	n := l.Len()
 	settleList(&w, &l, eventLinsert)
 
@@ -310,7 +310,7 @@ func cmdLREM(c *Ctx) {
 	if !ok {
 		return
 	}
-	n := l.RemoveEqual(elem, int(max(count, -count)), count < 0, ds.DefaultListBytes)
+	n := l.RemoveEqual(elem, int(max(count, -count)), count < 0, c.encodings().list)
 	if n == 0 {
 		w.Unchanged()
 	} else {
@@ -337,8 +337,8 @@ func cmdLTRIM(c *Ctx) {
 		return
 	}
 	first, n := clampRange(start, stop, l.Len())
-	l.Remove(first+n, l.Len()-first-n, ds.DefaultListBytes)
-	l.Remove(0, first, ds.DefaultListBytes)
+	l.Remove(first+n, l.Len()-first-n, c.encodings().list)
+	l.Remove(0, first, c.encodings().list)
 	settleList(&w, &l, eventLtrim)
 
 	c.Reply.OK()
@@ -454,8 +454,8 @@ func (c *Ctx) moveElement(src, dst []byte, fromHead, toHead bool) (moved, ok boo
 	}
 	if string(src) == string(dst) {
 		elem := append([]byte(nil), l.Index(from)...)
-		l.Remove(from, 1, ds.DefaultListBytes)
-		l.Push(toHead, elem, ds.DefaultListBytes)
+		l.Remove(from, 1, c.encodings().list)
+		l.Push(toHead, elem, c.encodings().list)
 		settleList(&w, &l, pushEvent(toHead))
 		c.Reply.Bulk(elem)
 		return true, true
@@ -466,9 +466,9 @@ func (c *Ctx) moveElement(src, dst []byte, fromHead, toHead bool) (moved, ok boo
 		return false, false
 	}
 	elem := l.Index(from)
-	to.Push(toHead, elem, ds.DefaultListBytes)
+	to.Push(toHead, elem, c.encodings().list)
 	c.Reply.Bulk(elem)
-	l.Remove(from, 1, ds.DefaultListBytes)
+	l.Remove(from, 1, c.encodings().list)
 	settleList(&wTo, &to, pushEvent(toHead))
 	settleList(&w, &l, popEvent(fromHead))
 	return true, true

@@ -42,7 +42,7 @@ func cmdSADD(c *Ctx) {
 	}
 	n := 0
 	for _, member := range members {
-		if s.Add(member, ds.DefaultSetLimits) {
+		if s.Add(member, c.encodings().set) {
 			n++
 		}
 	}
@@ -108,7 +108,7 @@ func cmdSMOVE(c *Ctx) {
 		return
 	}
 	settleSet(&w, &from, eventSrem)
-	if to.Add(member, ds.DefaultSetLimits) {
+	if to.Add(member, c.encodings().set) {
 		settleSet(&wTo, &to, eventSadd)
 	} else {
 		wTo.Unchanged()
@@ -172,14 +172,13 @@ func cmdSMEMBERS(c *Ctx) {
 	})
 }
 
-// members copies the members of a set: what an intset hands out is overwritten by the next.
-func members(s *ds.Set) [][]byte {
-	all := make([][]byte, 0, s.Len())
-	s.Each(func(member []byte) bool {
-		all = append(all, append([]byte(nil), member...))
-		return true
-	})
-	return all
+// sampleMembers draws members of a set (sample); they are copies, which outlive a change of the set.
+func sampleMembers(s *ds.Set, count int) [][]byte {
+	return sample(s.Len(), count,
+		func() []byte { return append([]byte(nil), s.Random(random)...) },
+		func(add func([]byte)) {
+			s.Each(func(member []byte) bool { add(append([]byte(nil), member...)); return true })
+		})
 }
 
 // SPOP key [count]
@@ -209,15 +208,7 @@ func cmdSPOP(c *Ctx) {
 		return
 	}
 	// Which members go is chosen here, so the replicas are told the members.
-	taken := make([][]byte, 0, n)
-	if n == 1 {
-		taken = append(taken, append([]byte(nil), s.Random(random)...))
-	} else {
-		all := members(&s)
-		for _, i := range sampleRanks(len(all), n) {
-			taken = append(taken, all[i])
-		}
-	}
+	taken := sampleMembers(&s, n)
 	effect := make([][]byte, 0, n+2)
 	effect = append(effect, wordSREM, key)
 	if given {
@@ -252,11 +243,10 @@ func cmdSRANDMEMBER(c *Ctx) {
 	case s.Len() == 0 || count == 0:
 		c.Reply.Array(0)
 	default:
-		all := members(&s)
-		ranks := sampleRanks(len(all), count)
-		c.Reply.Array(len(ranks))
-		for _, i := range ranks {
-			c.Reply.Bulk(all[i])
+		drawn := sampleMembers(&s, count)
+		c.Reply.Array(len(drawn))
+		for _, member := range drawn {
+			c.Reply.Bulk(member)
 		}
 	}
 }
@@ -388,7 +378,7 @@ func storeSetOperation(c *Ctx, op combine, ev keyspace.Event) {
 		return
 	}
 	result := ds.OpenSet(c.heap(), arena.Nil)
-	op(sets, func(member []byte) { result.Add(member, ds.DefaultSetLimits) })
+	op(sets, func(member []byte) { result.Add(member, c.encodings().set) })
 	n := c.replaceWith(dst, keyspace.TypeSet, result.Encoding(), result.Root(), result.Len(), ev)
 
 	c.Reply.Int(int64(n))

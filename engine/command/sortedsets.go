@@ -125,7 +125,7 @@ func zadd(c *Ctx, key []byte, pairs Args, o zaddOptions, ev keyspace.Event) {
 		default:
 			continue
 		}
-		z.Set(member, score, ds.DefaultLimits)
+		z.Set(member, score, c.encodings().sortedSet)
 	}
 	if added+updated == 0 {
 		w.Unchanged()

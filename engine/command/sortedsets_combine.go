@@ -209,7 +209,7 @@ func (c *Ctx) collect(q *zcombination, op zcombine, reorder bool) ds.SortedSet {
 	}
 	result := ds.OpenSortedSet(c.heap(), arena.Nil)
 	op(q, func(member []byte, score float64) bool {
-		result.Set(member, score, ds.DefaultLimits)
+		result.Set(member, score, c.encodings().sortedSet)
 		return true
 	})
 	return result

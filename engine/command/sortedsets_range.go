@@ -247,7 +247,7 @@ func cmdZRANGESTORE(c *Ctx) {
 		return
 	}
 	result := ds.OpenSortedSet(c.heap(), arena.Nil)
-	q.each(&z, func(member []byte, score float64) { result.Set(member, score, ds.DefaultLimits) })
+	q.each(&z, func(member []byte, score float64) { result.Set(member, score, c.encodings().sortedSet) })
 	n := c.replaceWith(dst, keyspace.TypeZSet, result.Encoding(), result.Root(), result.Len(), eventZrangeStore)
 
 	c.Reply.Int(int64(n))

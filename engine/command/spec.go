@@ -47,7 +47,11 @@ var (
 // NumKeys is the key specification of commands with a numkeys argument at index at, followed by the keys.
 // Further fixed keys (such as a destination) are at the indices in fixed.
 func NumKeys(at int, fixed ...int) Keys {
-	return Keys{Find: func(argv [][]byte, dst []int) []int {
+	keys := Keys{}
+	if len(fixed) > 0 { // what COMMAND INFO can tell of it
+		keys = Keys{First: fixed[0], Last: fixed[0], Step: 1}
+	}
+	keys.Find = func(argv [][]byte, dst []int) []int {
 		dst = append(dst, fixed...)
 		if at >= len(argv) {
 			return dst
@@ -60,7 +64,8 @@ func NumKeys(at int, fixed ...int) Keys {
 			dst = append(dst, at+1+i)
 		}
 		return dst
-	}}
+	}
+	return keys
 }
 
 // Lock says what is locked around the handler.

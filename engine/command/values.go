@@ -12,14 +12,6 @@ import (
 
 var eventDel = keyspace.Event{Name: "del", Class: 'g'}
 
-var keyspaceEncodings = [...]keyspace.Encoding{
-	ds.Listpack:  keyspace.EncodingListpack,
-	ds.Hashtable: keyspace.EncodingHashtable,
-	ds.Quicklist: keyspace.EncodingQuicklist,
-	ds.Skiplist:  keyspace.EncodingSkiplist,
-	ds.Intset:    keyspace.EncodingIntset,
-}
-
 func init() {
 	keyspace.RegisterFree(keyspace.TypeHash, func(h *arena.Heap, _ keyspace.Encoding, root []byte) {
 		v := ds.OpenHash(h, arena.GetRef(root))
@@ -75,7 +67,7 @@ func settle(w *keyspace.Edit, t keyspace.Type, enc ds.Encoding, root arena.Ref, 
 	switch {
 	case w.Exists():
 		arena.PutRef(w.Value(), root)
-		w.SetEncoding(keyspaceEncodings[enc])
+		w.SetEncoding(keyspace.EncodingOf(enc))
 		if n == 0 {
 			w.Delete(ev, eventDel)
 			return
@@ -84,7 +76,7 @@ func settle(w *keyspace.Edit, t keyspace.Type, enc ds.Encoding, root arena.Ref, 
 		w.Unchanged()
 		return
 	default:
-		arena.PutRef(w.Create(t, keyspaceEncodings[enc], arena.RefBytes), root)
+		arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
 	}
 	w.Done(ev)
 }
@@ -97,7 +89,7 @@ func (c *Ctx) replaceWith(key []byte, t keyspace.Type, enc ds.Encoding, root are
 		return 0
 	}
 	w := c.View.Edit(key)
-	arena.PutRef(w.Create(t, keyspaceEncodings[enc], arena.RefBytes), root)
+	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
 	w.Done(ev)
 	return n
 }

@@ -96,11 +96,30 @@ func BenchmarkListPushPop(b *testing.B) {
 	l := OpenList(heap, arena.Nil)
 	value := []byte("value:0123456789")
 	for range 100_000 {
-		l.Push(false, value, DefaultListBytes)
+		l.Push(false, value, DefaultListLimits)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Push(true, value, DefaultListBytes)
-		l.Remove(l.Len()-1, 1, DefaultListBytes)
+		l.Push(true, value, DefaultListLimits)
+		l.Remove(l.Len()-1, 1, DefaultListLimits)
 	}
+}
+
+func BenchmarkSortedSetInsert(b *testing.B) {
+	const n = 100_000
+	members := make([][]byte, n)
+	for i := range members {
+		members[i] = fmt.Appendf(nil, "element:%012d", i*7919%n)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); {
+		heap := newTestHeap()
+		z := OpenSortedSet(heap, arena.Nil)
+		for _, m := range members {
+			z.Set(m, 0, DefaultLimits)
+			i++
+		}
+		heap.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/member")
 }

@@ -65,9 +65,24 @@ var (
 	DefaultHashLimits = Limits{Entries: 512, Value: 64}
 )
 
-// DefaultListBytes is the greatest size of a packed list and of one block of a quicklist in bytes
-// (list-max-listpack-size -2).
-const DefaultListBytes = 8 << 10
+// ListLimits says how large a packed list, and each block of a quicklist, may grow.
+type ListLimits struct {
+	// Bytes is the greatest size of a block; one element may always be larger.
+	Bytes int
+	// Entries is the greatest number of elements; 0: no limit.
+	Entries int
+}
+
+// DefaultListLimits are those of Valkey (list-max-listpack-size -2).
+var DefaultListLimits = ListLimits{Bytes: 8 << 10}
+
+// fits says whether an element of a packed size fits into a block.
+func (l ListLimits) fits(p packed, size int) bool {
+	return p.end()+size <= l.Bytes && (l.Entries == 0 || size == 0 || p.len() < l.Entries)
+}
+
+// half are the limits below which a quicklist becomes packed again, so that it does not go to and fro.
+func (l ListLimits) half() ListLimits { return ListLimits{Bytes: l.Bytes / 2, Entries: l.Entries / 2} }
 
 // seed is one for the whole process, so that a scan's cursor stays good when a table is rebuilt.
 var seed = maphash.MakeSeed()

@@ -173,19 +173,18 @@ func (l *List) Each(i int, reverse bool, f func(elem []byte) bool) {
 	}
 }
 
-// Insert puts elem before the element of index i, 0 ≤ i ≤ Len(). maxBytes is the greatest size of a
-// block.
-func (l *List) Insert(i int, elem []byte, maxBytes int) {
+// Insert puts elem before the element of index i, 0 ≤ i ≤ Len().
+func (l *List) Insert(i int, elem []byte, limits ListLimits) {
 	size := packedSize(len(elem))
 	if l.root == arena.Nil {
 		l.root = newPacked(l.heap, Listpack).ref
 	}
-	if l.isPacked() && l.block(l.root).end()+size > maxBytes {
+	if l.isPacked() && !limits.fits(l.block(l.root), size) {
 		l.unpack()
 	}
 	node, local := l.seek(i)
 	p := l.block(node)
-	if l.isPacked() || p.len() == 0 || p.end()+size <= maxBytes {
+	if l.isPacked() || p.len() == 0 || limits.fits(p, size) {
 		p.insert(p.offset(local), elem)
 		l.setBlock(node, p, 1)
 		return
@@ -201,7 +200,7 @@ func (l *List) Insert(i int, elem []byte, maxBytes int) {
 		if near == 0 {
 			continue
 		}
-		if p := l.block(near); p.end()+size <= maxBytes {
+		if p := l.block(near); limits.fits(p, size) {
 			off := packedHeader
 			if near == previous {
 				off = p.end()
@@ -218,11 +217,11 @@ func (l *List) Insert(i int, elem []byte, maxBytes int) {
 }
 
 // Push adds elem at the head or the tail.
-func (l *List) Push(head bool, elem []byte, maxBytes int) {
+func (l *List) Push(head bool, elem []byte, limits ListLimits) {
 	if head {
-		l.Insert(0, elem, maxBytes)
+		l.Insert(0, elem, limits)
 	} else {
-		l.Insert(l.Len(), elem, maxBytes)
+		l.Insert(l.Len(), elem, limits)
 	}
 }
 
@@ -286,24 +285,24 @@ func (l *List) unpack() {
 }
 
 // Set exchanges the element of index i, 0 ≤ i < Len().
-func (l *List) Set(i int, elem []byte, maxBytes int) {
+func (l *List) Set(i int, elem []byte, limits ListLimits) {
 	node, local := l.seek(i)
 	p := l.block(node)
 	off := p.offset(local)
 	old, _ := elementAt(p.bytes(), off)
 	grown := p.end() + packedSize(len(elem)) - packedSize(len(old))
-	if grown <= maxBytes || (p.len() == 1 && !l.isPacked()) {
+	if grown <= limits.Bytes || (p.len() == 1 && !l.isPacked()) {
 		p.replace(off, elem)
 		l.setBlock(node, p, 0)
 		return
 	}
-	l.Remove(i, 1, 0)
-	l.Insert(i, elem, maxBytes)
+	l.Remove(i, 1, ListLimits{})
+	l.Insert(i, elem, limits)
 }
 
 // Remove takes n elements away from index i on; all of them must be there. A quicklist that is left
-// with one block of at most half of maxBytes becomes packed again.
-func (l *List) Remove(i, n, maxBytes int) {
+// with one block of at most half of the limits becomes packed again.
+func (l *List) Remove(i, n int, limits ListLimits) {
 	for n > 0 {
 		node, local := l.seek(i)
 		p := l.block(node)
@@ -317,7 +316,7 @@ func (l *List) Remove(i, n, maxBytes int) {
 		}
 		n -= step
 	}
-	l.settle(maxBytes)
+	l.settle(limits)
 }
 
 // unlink drops a node and its block; the last node stays, with an empty block.
@@ -334,12 +333,12 @@ func (l *List) unlink(node arena.Ref) {
 	l.heap.Free(node)
 }
 
-func (l *List) settle(maxBytes int) {
+func (l *List) settle(limits ListLimits) {
 	if l.isPacked() {
 		return
 	}
 	node := l.first()
-	if node != l.last() || l.block(node).end() > maxBytes/2 {
+	if node != l.last() || !limits.half().fits(l.block(node), 0) {
 		return
 	}
 	block := l.get(node, nodeBlock)
@@ -350,7 +349,7 @@ func (l *List) settle(maxBytes int) {
 
 // RemoveEqual takes away the elements equal to elem, at most limit of them (0: all), from the head
 // or, reversed, from the tail on, and returns how many.
-func (l *List) RemoveEqual(elem []byte, limit int, reverse bool, maxBytes int) (removed int) {
+func (l *List) RemoveEqual(elem []byte, limit int, reverse bool, limits ListLimits) (removed int) {
 	node := l.first()
 	if reverse {
 		node = l.last()
@@ -371,7 +370,7 @@ func (l *List) RemoveEqual(elem []byte, limit int, reverse bool, maxBytes int) (
 		}
 		node = following
 	}
-	l.settle(maxBytes)
+	l.settle(limits)
 	return removed
 }
 

@@ -138,7 +138,12 @@ func TestSetModel(t *testing.T) {
 
 func TestListModel(t *testing.T) {
 	t.Parallel()
-	const maxBytes = 200
+	for _, limits := range []ListLimits{{Bytes: 200}, {Bytes: 8 << 10, Entries: 5}} {
+		t.Run(fmt.Sprint(limits), func(t *testing.T) { testListModel(t, limits) })
+	}
+}
+
+func testListModel(t *testing.T, limits ListLimits) {
 	rapid.Check(t, func(t *rapid.T) {
 		heap := newTestHeap()
 		l := OpenList(heap, arena.Nil)
@@ -147,7 +152,7 @@ func TestListModel(t *testing.T) {
 			"push": func(t *rapid.T) {
 				v, head := genBytes(t, "value"), rapid.Bool().Draw(t, "head")
 				for range rapid.IntRange(1, 30).Draw(t, "n") {
-					l.Push(head, v, maxBytes)
+					l.Push(head, v, limits)
 					if head {
 						model = slices.Insert(model, 0, string(v))
 					} else {
@@ -157,7 +162,7 @@ func TestListModel(t *testing.T) {
 			},
 			"insert": func(t *rapid.T) {
 				i, v := rapid.IntRange(0, len(model)).Draw(t, "i"), genBytes(t, "value")
-				l.Insert(i, v, maxBytes)
+				l.Insert(i, v, limits)
 				model = slices.Insert(model, i, string(v))
 			},
 			"set": func(t *rapid.T) {
@@ -165,13 +170,13 @@ func TestListModel(t *testing.T) {
 					t.Skip("empty list")
 				}
 				i, v := rapid.IntRange(0, len(model)-1).Draw(t, "i"), genBytes(t, "value")
-				l.Set(i, v, maxBytes)
+				l.Set(i, v, limits)
 				model[i] = string(v)
 			},
 			"remove": func(t *rapid.T) {
 				i := rapid.IntRange(0, len(model)).Draw(t, "i")
 				n := rapid.IntRange(0, len(model)-i).Draw(t, "n")
-				l.Remove(i, n, maxBytes)
+				l.Remove(i, n, limits)
 				model = slices.Delete(model, i, i+n)
 			},
 			"remove equal": func(t *rapid.T) {
@@ -191,7 +196,7 @@ func TestListModel(t *testing.T) {
 				if reverse {
 					slices.Reverse(model)
 				}
-				if got := l.RemoveEqual(v, limit, reverse, maxBytes); got != want {
+				if got := l.RemoveEqual(v, limit, reverse, limits); got != want {
 					t.Fatalf("RemoveEqual(%q, %d, %v) = %d, want %d", v, limit, reverse, got, want)
 				}
 			},

@@ -66,7 +66,7 @@ func (s skiplist) links(node arena.Ref) []byte {
 
 func (s skiplist) member(node arena.Ref) (member []byte, score float64) {
 	member, payload := nodeKey(s.heap.Bytes(node))
-	return member, math.Float64frombits(binary.LittleEndian.Uint64(payload))
+	return member, scoreOf(payload)
 }
 
 func (s skiplist) previous(node arena.Ref) arena.Ref {
@@ -87,15 +87,25 @@ func (s skiplist) setPrevious(node, previous arena.Ref) {
 
 func (s skiplist) levels(node arena.Ref) int { return int(s.links(node)[16]) }
 
-func (s skiplist) next(node arena.Ref, level int) (next arena.Ref, span int) {
-	b := s.links(node)[skipLinks+skipLinkSize*level:]
+func (s skiplist) next(node arena.Ref) arena.Ref {
+	next, _ := linkAt(s.links(node), 0)
+	return next
+}
+
+// linkAt reads the link of a level from a node's payload.
+func linkAt(links []byte, level int) (next arena.Ref, span int) {
+	b := links[skipLinks+skipLinkSize*level:][:skipLinkSize]
 	return arena.Ref(binary.LittleEndian.Uint64(b)), int(binary.LittleEndian.Uint32(b[8:]))
 }
 
-func (s skiplist) setNext(node arena.Ref, level int, next arena.Ref, span int) {
-	b := s.links(node)[skipLinks+skipLinkSize*level:]
+func setLink(links []byte, level int, next arena.Ref, span int) {
+	b := links[skipLinks+skipLinkSize*level:][:skipLinkSize]
 	binary.LittleEndian.PutUint64(b, uint64(next))
 	binary.LittleEndian.PutUint32(b[8:], uint32(span))
+}
+
+func scoreOf(payload []byte) float64 {
+	return math.Float64frombits(binary.LittleEndian.Uint64(payload))
 }
 
 // path is, for each level, the last node before a place and its rank (the header has rank 0, the
@@ -108,16 +118,18 @@ type path struct {
 // pathTo fills p with the path to the place of a member.
 func (s skiplist) pathTo(p *path, member []byte, score float64) {
 	node, rank := s.header(), 0
+	links := s.links(node)
 	for level := skipLevels - 1; level >= 0; level-- {
 		for {
-			next, span := s.next(node, level)
+			next, span := linkAt(links, level)
 			if next == 0 {
 				break
 			}
-			if m, sc := s.member(next); !before(sc, m, score, member) {
+			m, payload := nodeKey(s.heap.Bytes(next))
+			if !before(scoreOf(payload), m, score, member) {
 				break
 			}
-			node, rank = next, rank+span
+			node, rank, links = next, rank+span, payload
 		}
 		p.node[level], p.rank[level] = node, rank
 	}
@@ -150,21 +162,25 @@ func (s skiplist) link(node arena.Ref) {
 	var p path
 	member, score := s.member(node)
 	s.pathTo(&p, member, score)
-	levels := s.levels(node)
+	own, levels := s.links(node), s.levels(node)
+	var at arena.Ref
+	var links []byte
 	for level := range skipLevels {
-		at := p.node[level]
-		next, span := s.next(at, level)
+		if at != p.node[level] {
+			at = p.node[level]
+			links = s.links(at)
+		}
+		next, span := linkAt(links, level)
 		if level >= levels {
-			s.setNext(at, level, next, span+1)
+			setLink(links, level, next, span+1)
 			continue
 		}
 		passed := p.rank[0] - p.rank[level]
-		s.setNext(node, level, next, span-passed)
-		s.setNext(at, level, node, passed+1)
+		setLink(own, level, next, span-passed)
+		setLink(links, level, node, passed+1)
 	}
-	next, _ := s.next(node, 0)
 	s.setPrevious(node, p.node[0])
-	s.setPrevious(next, node)
+	s.setPrevious(s.next(node), node)
 }
 
 // unlink takes a node out of the order.
@@ -172,18 +188,23 @@ func (s skiplist) unlink(node arena.Ref) {
 	var p path
 	member, score := s.member(node)
 	s.pathTo(&p, member, score)
+	own := s.links(node)
+	var at arena.Ref
+	var links []byte
 	for level := range skipLevels {
-		at := p.node[level]
-		next, span := s.next(at, level)
+		if at != p.node[level] {
+			at = p.node[level]
+			links = s.links(at)
+		}
+		next, span := linkAt(links, level)
 		if next != node {
-			s.setNext(at, level, next, span-1)
+			setLink(links, level, next, span-1)
 			continue
 		}
-		beyond, more := s.next(node, level)
-		s.setNext(at, level, beyond, span+more-1)
+		beyond, more := linkAt(own, level)
+		setLink(links, level, beyond, span+more-1)
 	}
-	next, _ := s.next(node, 0)
-	s.setPrevious(next, p.node[0])
+	s.setPrevious(s.next(node), p.node[0])
 }
 
 func (s skiplist) delete(member []byte) bool {
@@ -204,14 +225,18 @@ func (s skiplist) drop(node arena.Ref) {
 }
 
 func (s skiplist) search(isBefore func(member []byte, score float64) bool) int {
-	node, rank := s.header(), 0
+	links, rank := s.links(s.header()), 0
 	for level := skipLevels - 1; level >= 0; level-- {
 		for {
-			next, span := s.next(node, level)
-			if next == 0 || !isBefore(s.member(next)) {
+			next, span := linkAt(links, level)
+			if next == 0 {
 				break
 			}
-			node, rank = next, rank+span
+			member, payload := nodeKey(s.heap.Bytes(next))
+			if !isBefore(member, scoreOf(payload)) {
+				break
+			}
+			rank, links = rank+span, payload
 		}
 	}
 	return rank
@@ -220,13 +245,14 @@ func (s skiplist) search(isBefore func(member []byte, score float64) bool) int {
 // at returns the node of a rank, counted from 0.
 func (s skiplist) at(rank int) arena.Ref {
 	node, left := s.header(), rank+1
+	links := s.links(node)
 	for level := skipLevels - 1; level >= 0; level-- {
 		for {
-			next, span := s.next(node, level)
+			next, span := linkAt(links, level)
 			if next == 0 || span > left {
 				break
 			}
-			node, left = next, left-span
+			node, left, links = next, left-span, s.links(next)
 		}
 		if left == 0 {
 			return node
@@ -246,7 +272,7 @@ func (s skiplist) each(rank int, reverse bool, f func(member []byte, score float
 		if reverse {
 			node = s.previous(node)
 		} else {
-			node, _ = s.next(node, 0)
+			node = s.next(node)
 		}
 	}
 }
@@ -254,7 +280,7 @@ func (s skiplist) each(rank int, reverse bool, f func(member []byte, score float
 func (s skiplist) removeRange(rank, n int) {
 	node := s.at(rank)
 	for range n {
-		next, _ := s.next(node, 0)
+		next := s.next(node)
 		s.drop(node)
 		node = next
 	}

@@ -1,6 +1,9 @@
 package keyspace
 
-import "github.com/elastane/elastane/engine/arena"
+import (
+	"github.com/elastane/elastane/engine/arena"
+	"github.com/elastane/elastane/engine/ds"
+)
 
 // Type is the type of a key's value. The numbers are the engine's own and stay in memory only.
 type Type uint8
@@ -49,6 +52,17 @@ const (
 	EncodingSkiplist
 	EncodingStream
 )
+
+var encodingsOf = [...]Encoding{
+	ds.Listpack:  EncodingListpack,
+	ds.Hashtable: EncodingHashtable,
+	ds.Quicklist: EncodingQuicklist,
+	ds.Skiplist:  EncodingSkiplist,
+	ds.Intset:    EncodingIntset,
+}
+
+// EncodingOf returns the Encoding to be kept with a key for a collection that is laid out as enc says.
+func EncodingOf(enc ds.Encoding) Encoding { return encodingsOf[enc] }
 
 // String returns the name that OBJECT ENCODING answers.
 func (e Encoding) String() string {

@@ -109,7 +109,7 @@ func (l *loader) Element(v []byte) error {
 	case rdb.String:
 		l.text = append(l.text[:0], v...)
 	case rdb.List:
-		l.list.Push(false, v, ds.DefaultListBytes)
+		l.list.Push(false, v, ds.DefaultListLimits)
 	default:
 		l.set.Add(v, ds.DefaultSetLimits)
 	}
@@ -117,7 +117,7 @@ func (l *loader) Element(v []byte) error {
 }
 
 func (l *loader) Field(field, value []byte) error {
-	l.hash.Set(field, value, ds.DefaultLimits)
+	l.hash.Set(field, value, ds.DefaultHashLimits)
 	return nil
 }
 
@@ -152,19 +152,11 @@ func (l *loader) End() error {
 		t, enc, root = keyspace.TypeZSet, l.zset.Encoding(), l.zset.Root()
 	}
 	w := l.view.Edit(k.Name)
-	arena.PutRef(w.Create(t, encodings[enc], arena.RefBytes), root)
+	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
 	if k.ExpireAt != 0 {
 		w.SetExpireAt(k.ExpireAt)
 	}
 	w.Done(keyspace.Event{})
 	l.discard = nil
 	return nil
-}
-
-var encodings = [...]keyspace.Encoding{
-	ds.Listpack:  keyspace.EncodingListpack,
-	ds.Hashtable: keyspace.EncodingHashtable,
-	ds.Quicklist: keyspace.EncodingQuicklist,
-	ds.Skiplist:  keyspace.EncodingSkiplist,
-	ds.Intset:    keyspace.EncodingIntset,
 }

@@ -65,7 +65,7 @@ func collection(s *keyspace.Space, db int, key string, t keyspace.Type, n int) {
 	case keyspace.TypeList:
 		x := ds.OpenList(h, arena.Nil)
 		for i := range n {
-			x.Push(false, name(i), ds.DefaultListBytes)
+			x.Push(false, name(i), ds.DefaultListLimits)
 		}
 		root, enc = x.Root(), x.Encoding()
 	case keyspace.TypeSet:
@@ -82,7 +82,7 @@ func collection(s *keyspace.Space, db int, key string, t keyspace.Type, n int) {
 		root, enc = x.Root(), x.Encoding()
 	}
 	w := v.Edit([]byte(key))
-	arena.PutRef(w.Create(t, encodings[enc], arena.RefBytes), root)
+	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
 	w.Done(keyspace.Event{})
 }
 

@@ -69,11 +69,11 @@ func TestCreateReplicationGroupRefuses(t *testing.T) {
 		"port 0":     {func(in *api.CreateReplicationGroupInput) { in.Port = new(int32(0)) }, "InvalidParameterValue", ""},
 		"port 65536": {func(in *api.CreateReplicationGroupInput) { in.Port = new(int32(65536)) }, "InvalidParameterValue", ""},
 		"token without TLS": {func(in *api.CreateReplicationGroupInput) {
-			in.TransitEncryptionEnabled, in.AuthToken = nil, new(api.Secret("0123456789abcdef"))
+			in.TransitEncryptionEnabled, in.AuthToken = nil, new(api.NewSecret("0123456789abcdef"))
 		}, "InvalidParameterValue", "The AUTH token is only supported when encryption-in-transit is enabled"},
-		"short token":  {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.Secret("0123456789abcde")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
-		"long token":   {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.Secret(strings.Repeat("a", 129))) }, "InvalidParameterValue", "Invalid AuthToken provided."},
-		"token with @": {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.Secret("0123456789abcdef@")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
+		"short token":  {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.NewSecret("0123456789abcde")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
+		"long token":   {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.NewSecret(strings.Repeat("a", 129))) }, "InvalidParameterValue", "Invalid AuthToken provided."},
+		"token with @": {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.NewSecret("0123456789abcdef@")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
 		"TLS mode without TLS": {func(in *api.CreateReplicationGroupInput) {
 			in.TransitEncryptionEnabled, in.TransitEncryptionMode = nil, new("preferred")
 		}, "InvalidParameterCombination", "To modify transit encryption mode, set encryption-in-transit as enabled."},
@@ -162,10 +162,10 @@ func TestLimitsAreAllowed(t *testing.T) {
 		},
 		"port 65535": func(in *api.CreateReplicationGroupInput) { in.Port = new(int32(65535)) },
 		"token of 16": func(in *api.CreateReplicationGroupInput) {
-			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.Secret("0123456789abc!&-"))
+			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.NewSecret("0123456789abc!&-"))
 		},
 		"token of 128": func(in *api.CreateReplicationGroupInput) {
-			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.Secret(strings.Repeat("a", 128)))
+			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.NewSecret(strings.Repeat("a", 128)))
 		},
 		"preferred TLS": func(in *api.CreateReplicationGroupInput) {
 			in.TransitEncryptionEnabled, in.TransitEncryptionMode = new(true), new("preferred")

@@ -123,7 +123,7 @@ func planCreation(s *State) ([]step, Outcome) {
 
 // failure names the fault of a node or endpoint that has failed for too long to hope; empty: none.
 func failure(s *State) string {
-	if s.Now.Sub(s.Group.CreatedAt) < failedAfter {
+	if s.Now.Sub(s.Since) < failedAfter {
 		return ""
 	}
 	for _, node := range s.nodes() {
