@@ -166,7 +166,7 @@ func TestClientLibrary(t *testing.T) {
 				t.Fatalf("transaction: %v", err)
 			}
 			sub := c.Subscribe(ctx, "news")
-			defer sub.Close()
+			defer func() { _ = sub.Close() }()
 			if _, err := sub.Receive(ctx); err != nil {
 				t.Fatal(err)
 			}

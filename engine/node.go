@@ -101,7 +101,7 @@ func (n *Node) configure() error {
 	for name, value := range o.Parameters {
 		err := config.Set(name, value)
 		// A parameter group has parameters of mechanisms that are not built; a configuration of one's own should not.
-		if errors.As(err, new(command.UnknownDirective)) && o.Managed {
+		if errors.As(err, new(command.UnknownDirectiveError)) && o.Managed {
 			n.server.Logger.Debug("parameter has no effect", "parameter", name)
 			continue
 		}

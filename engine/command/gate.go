@@ -58,7 +58,7 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 	case state&StateLoading != 0 && !spec.Is(Loading) && !inProcess:
 		return refuse, s.loadingText()
 	case state&(StatePausedAll|StatePausedWrites) != 0 && !inProcess && !cl.Has(ClientReplication) &&
-		(state&StatePausedAll != 0 && spec.transaction == 0 || mayReplicate):
+		(state&StatePausedAll != 0 || mayReplicate):
 		return wait, ""
 	case cl.Has(ClientMulti) && spec.transaction == 0:
 		return queue, ""

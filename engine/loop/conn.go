@@ -192,11 +192,12 @@ func (c *Conn) open(ln *Listener) {
 func (c *Conn) readable(hung bool) {
 	l := c.loop
 	if c.suspended || c.closeAfter {
-		if hung {
+		switch {
+		case c.inputOff && hung && !c.waitWrite, c.suspended && hung:
 			c.drop(io.EOF)
-			return
+		default:
+			c.setInput(false)
 		}
-		c.setInput(false)
 		return
 	}
 	if l.read == nil {
@@ -372,19 +373,21 @@ func (c *Conn) checkLimit() {
 func (c *Conn) setWrite(on bool) {
 	if c.fd >= 0 && c.waitWrite != on {
 		c.waitWrite = on
-		c.interest()
+		c.watch()
 	}
 }
 
 func (c *Conn) setInput(on bool) {
 	if c.fd >= 0 && c.inputOff == on {
 		c.inputOff = !on
-		c.interest()
+		c.watch()
 	}
 }
 
-func (c *Conn) interest() {
-	if err := c.loop.poller.set(c.fd, !c.inputOff, c.waitWrite); err != nil {
+func (c *Conn) watch() {
+	// A peer that has closed its side may still be reading what we have for it.
+	i := interest{read: !c.inputOff, write: c.waitWrite, hangUp: !c.closeAfter}
+	if err := c.loop.poller.set(c.fd, i); err != nil {
 		c.drop(err)
 	}
 }

@@ -16,20 +16,20 @@ func Commands() []command.Spec {
 		{
 			Name: "psync", Group: "server", Since: "2.8.0", Arity: -3,
 			Summary: "Starts to send the replication stream to a replica.",
-			Flags:   command.Admin | command.NoMulti | command.NoScript | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdPSYNC,
 		},
 		{
 			Name: "replconf", Group: "server", Since: "3.0.0", Arity: -1,
 			Summary: "Tells the primary about a replica.",
-			Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.AllowBusy | command.Admin | command.NoScript | command.Loading | command.Stale | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLCONF,
 		},
 		{
 			Name: "replicaof", Group: "server", Since: "5.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
 			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags: command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
@@ -42,7 +42,7 @@ func Commands() []command.Spec {
 			Name: "slaveof", Group: "server", Since: "1.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
 			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags: command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
