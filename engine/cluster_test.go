@@ -153,7 +153,7 @@ func TestClusterClient(t *testing.T) {
 		!strings.Contains(text, "@1122 slave "+nodeID(0)) {
 		t.Error(text)
 	}
-	slots, err := one.ClusterSlots(ctx).Result()
+	slots, err := one.ClusterSlots(ctx).Result() //nolint:staticcheck // older clients use it: its reply is what is tested
 	if err != nil || len(slots) != 3 || len(slots[0].Nodes) != 2 || slots[0].Nodes[0].ID != nodeID(0) || slots[0].End != 5460 {
 		t.Errorf("CLUSTER SLOTS: %+v %v", slots, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -289,7 +290,17 @@ func TestReplicasAreEqual(t *testing.T) {
 	if v := p.do("ROLE"); v.Elems[0].Str != "master" || len(v.Elems[2].Elems) != 2 {
 		t.Errorf("ROLE: %v", v)
 	}
-	// One is promoted; its sibling and the old primary follow it.
+	// One is promoted when all have every byte; its sibling and the old primary follow it.
+	end := p.replication.Status().Offset
+	deadline := time.Now().Add(20 * time.Second)
+	for _, r := range replicas {
+		for r.replication.Status().Offset != end {
+			if time.Now().After(deadline) {
+				t.Fatal("a replica never had the whole stream")
+			}
+			runtime.Gosched()
+		}
+	}
 	replicas[0].do("REPLICAOF", "NO", "ONE")
 	for _, n := range []*bareNode{p, replicas[1]} {
 		n.do("REPLICAOF", "127.0.0.1", strconv.Itoa(replicas[0].port))

@@ -71,18 +71,25 @@ func brokenPrimary(t *testing.T) (port int) {
 func TestBrokenFullSync(t *testing.T) {
 	port := brokenPrimary(t)
 	rt := newTestRuntime(t)
-	n := start(t, rt, engine.Options{})
-	n.do("SET", "old", "data")
+	good, n := start(t, rt, engine.Options{}), start(t, rt, engine.Options{})
+	good.do("SET", "old", "data")
+	n.follow(good)
+	if s := n.Status(); s.Offset == 0 {
+		t.Errorf("%+v", s)
+	}
 	n.do("REPLICAOF", "127.0.0.1", strconv.Itoa(port))
 	n.until("loading", func(s engine.Status) bool { return s.Loading })
-	n.until("tried and failed", func(s engine.Status) bool { return s.Loading && s.Keys == 0 && !s.LinkUp })
+	s := n.until("tried and failed", func(s engine.Status) bool { return s.Loading && s.Keys == 0 && !s.LinkUp })
+	if s.Offset != 0 {
+		t.Errorf("an empty replica claims offset %d", s.Offset)
+	}
 	ctx := context.Background()
 	c := n.client(redis.Options{})
 	if err := c.Get(ctx, "old").Err(); err == nil || !strings.HasPrefix(err.Error(), "LOADING") {
 		t.Errorf("a read: %v", err)
 	}
 	n.do("REPLICAOF", "NO", "ONE")
-	s := n.until("serving", func(s engine.Status) bool { return !s.Loading })
+	s = n.until("serving", func(s engine.Status) bool { return !s.Loading })
 	if s.Role != "primary" || s.Keys != 0 || s.ReplicationID == strings.Repeat("a", 40) {
 		t.Errorf("%+v", s)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -322,6 +323,22 @@ func (n *node) acked(replicas int) {
 	case <-told:
 	case <-time.After(20 * time.Second):
 		n.t.Fatalf("only %d, then %d of %d replicas acknowledged; %+v", got, w.Cancel(), replicas, n.Replicas())
+	}
+}
+
+// equal waits until the replicas have every byte of the primary's stream, what WAIT itself has added included: a planned
+// promotion needs that, and pauses writes for it.
+func (n *node) equal(replicas ...*node) {
+	n.t.Helper()
+	n.acked(len(replicas))
+	deadline := time.Now().Add(20 * time.Second)
+	for _, r := range replicas {
+		for r.Status().Offset != n.Status().Offset {
+			if time.Now().After(deadline) {
+				n.t.Fatalf("offset %d, want %d", r.Status().Offset, n.Status().Offset)
+			}
+			runtime.Gosched()
+		}
 	}
 }
 

@@ -331,9 +331,10 @@ func (r *Replication) Status() Status {
 	return st
 }
 
-// offset of the stream's end. Call with mu held.
+// offset of the stream's end; 0 if the data set belongs to no offset, so that nobody takes an empty replica for one that is
+// far ahead. Call with mu held.
 func (r *Replication) offset() int64 {
-	if r.stream == nil {
+	if !r.known {
 		return 0
 	}
 	r.stream.mu.Lock()

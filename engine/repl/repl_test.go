@@ -155,6 +155,7 @@ func TestBacklogLimit(t *testing.T) {
 	x := newProxy(t, p.addr)
 	r.ReplicaOf("127.0.0.1", x.port())
 	r.until("link up", func(s Status) bool { return s.LinkUp })
+	p.until("replica in sync", func(s Status) bool { return s.Attached == 1 })
 	_ = x.l.Close() // so that it cannot come back before the writes are done
 	x.cut()
 	p.until("replica gone", func(s Status) bool { return s.Attached == 0 })
@@ -180,7 +181,7 @@ func TestPromotion(t *testing.T) {
 			for i := range 100 {
 				p.write("SET", fmt.Sprint("k", i), fmt.Sprint(i))
 			}
-			p.acked(2)
+			p.equal(a, b)
 			history := p.Status().ReplicationID
 			a.Promote()
 			if s := a.Status(); s.Replica || s.ReplicationID == history {
@@ -194,7 +195,7 @@ func TestPromotion(t *testing.T) {
 			}
 			b.follows(a)
 			p.follows(a)
-			a.acked(2)
+			a.equal(b, p)
 			same(t, a, b)
 			same(t, a, p)
 			if p.write("SET", "x", "y") {
@@ -236,7 +237,7 @@ func TestChain(t *testing.T) {
 	for i := range 1000 {
 		p.write("INCR", fmt.Sprint("n", i%3))
 	}
-	p.acked(1)
+	p.equal(a)
 	want := p.Status()
 	// a sends on what it has applied; it asks b through its own count of acknowledgements.
 	told := make(chan int, 1)
@@ -248,6 +249,7 @@ func TestChain(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	// The middle one is promoted: the last one goes on with it.
+	a.equal(b)
 	a.Promote()
 	b.until("link up again", func(s Status) bool { return s.LinkUp && s.ReplicationID == a.Status().ReplicationID })
 	a.write("SET", "new", "term")

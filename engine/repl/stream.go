@@ -192,9 +192,10 @@ func (r *reader) advance(n int) {
 	r.s.mu.Unlock()
 }
 
-// stop ends the reader with err; its owner sees it at the next call.
+// stop ends the reader with err; its owner sees it at the next call. What was kept for it alone is let go.
 func (r *reader) stop(err error) {
 	r.s.mu.Lock()
 	r.s.drop(r, err)
+	r.s.trim()
 	r.s.mu.Unlock()
 }
