@@ -88,7 +88,8 @@ func cacheAside(t *testing.T, c redis.UniversalClient) {
 		require.NoError(t, err)
 		return value
 	}
-	require.Equal(t, read("1"), read("1"))
+	first := read("1")
+	require.Equal(t, first, read("1"))
 	require.Equal(t, 1, loads, "the second read is a hit")
 	ttl, err := c.PTTL(ctx, "product:1").Result()
 	require.NoError(t, err)

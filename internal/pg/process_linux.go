@@ -41,7 +41,7 @@ func unprivilegedAccount() (*account, error) {
 		}
 		return &account{name: name, uid: uint32(uid), gid: uint32(gid)}, nil
 	}
-	return nil, errors.New("Postgres does not run as root, and this machine has neither a user postgres nor nobody: run elastane as another user, or use --database-url")
+	return nil, errors.New("no user to run Postgres as, which refuses to run as root: this machine has neither postgres nor nobody; run elastane as another user, or use --database-url")
 }
 
 // own gives a file or a whole folder to the account, where it is not its already.

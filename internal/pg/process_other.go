@@ -20,7 +20,7 @@ type account struct{}
 
 func unprivilegedAccount() (*account, error) {
 	if os.Geteuid() == 0 {
-		return nil, errors.New("Postgres does not run as root: run elastane as another user, or use --database-url")
+		return nil, errors.New("no user to run Postgres as, which refuses to run as root: run elastane as another user, or use --database-url")
 	}
 	return nil, nil
 }
