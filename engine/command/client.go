@@ -63,6 +63,9 @@ type Client struct {
 	subs    subscriptions
 }
 
+// Ender is what Client.Replication may be to hear that the client has ended.
+type Ender interface{ Ended() }
+
 // Has tells whether one of the flags is set.
 func (c *Client) Has(f ClientFlags) bool { return c.Flags&f != 0 }
 
@@ -171,6 +174,9 @@ func (s *Server) EndClient(c *Client) {
 	s.unhold(c)
 	s.watches.remove(c)
 	s.unsubscribeAll(c)
+	if e, ok := c.Replication.(Ender); ok {
+		e.Ended()
+	}
 	c.tx = nil
 	s.Clients.mu.Lock()
 	_, there := s.Clients.all[c.ID]

@@ -297,10 +297,16 @@ func TestDamagedSpecIsPutAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	data[len(data)-1] ^= 1
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
+	left := filepath.Join(h.dir, "specs", tempPrefix+"1") // of a write that a crash broke off
+	for _, f := range []string{name, left} {
+		if err := os.WriteFile(f, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h.start()
+	if exists(t, left) {
+		t.Error("a broken-off write is not cleaned up")
+	}
 	h.state(other.GetNodeId(), running, 1)
 	if h.agent.node(primarySpec(1).GetNodeId()) != nil || !exists(t, name+".damaged") {
 		t.Error("a damaged spec was used, or not kept for a look")

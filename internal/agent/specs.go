@@ -99,6 +99,12 @@ func (s *specStore) load() (*agentv1.Specs, error) {
 	specs := &agentv1.Specs{}
 	for _, name := range names {
 		path := filepath.Join(s.dir, name)
+		if strings.HasPrefix(name, tempPrefix) {
+			if err := s.files.RemoveAll(path); err != nil {
+				return nil, fmt.Errorf("clean the spec store: %w", err)
+			}
+			continue
+		}
 		base, isSpec := strings.CutSuffix(name, specSuffix)
 		if !isSpec {
 			continue

@@ -58,7 +58,10 @@ func run(m *testing.M) int {
 }
 
 // dev is a running `elastane dev` with what tests do to it.
-type dev struct{ *proc.Dev }
+type dev struct {
+	*proc.Dev
+	keyID, secret string // empty: those that dev suggests
+}
 
 func startDev(t *testing.T, args ...string) *dev {
 	t.Helper()
@@ -79,7 +82,7 @@ func startDev(t *testing.T, args ...string) *dev {
 
 func newDev(dir string, args ...string) (*dev, error) {
 	d, err := proc.StartDev(binary, dir, args...)
-	return &dev{d}, err
+	return &dev{Dev: d}, err
 }
 
 // restart kills dev with -9 and starts it again on the same data.
@@ -124,8 +127,12 @@ func (s *sharedDev) stop() {
 	_ = os.RemoveAll(s.dev.Dir) // a temporary directory
 }
 
-// api is an SDK client with the keys that dev suggests.
-func (d *dev) api() *elasticache.Client { return client(d.endpoint(), "test", "test") }
+func (d *dev) api() *elasticache.Client {
+	if d.keyID != "" {
+		return client(d.endpoint(), d.keyID, d.secret)
+	}
+	return client(d.endpoint(), "test", "test")
+}
 
 func client(endpoint, keyID, secret string) *elasticache.Client {
 	return elasticache.New(elasticache.Options{

@@ -98,7 +98,7 @@ func (f *fleet) startAgent(t *testing.T, i int) {
 func TestFleetOfProcesses(t *testing.T) {
 	t.Parallel()
 	f := startFleet(t)
-	d := &dev{&proc.Dev{Process: f.serve, Env: map[string]string{"AWS_ENDPOINT_URL_ELASTICACHE": f.endpoint}}}
+	d := &dev{Dev: &proc.Dev{Process: f.serve, Env: map[string]string{"AWS_ENDPOINT_URL_ELASTICACHE": f.endpoint}}}
 	in := &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("spread"), NumCacheClusters: aws.Int32(2)}
 	g := d.create(t, in)
 	require.NotEqual(t, g.NodeGroups[0].NodeGroupMembers[0].PreferredAvailabilityZone, g.NodeGroups[0].NodeGroupMembers[1].PreferredAvailabilityZone)
@@ -131,10 +131,10 @@ func TestFleetOfProcesses(t *testing.T) {
 func TestTwoControlPlanes(t *testing.T) {
 	t.Parallel()
 	f := startFleet(t)
-	first := &dev{&proc.Dev{Process: f.serve, Env: map[string]string{"AWS_ENDPOINT_URL_ELASTICACHE": f.endpoint}}}
+	first := &dev{Dev: &proc.Dev{Process: f.serve, Env: map[string]string{"AWS_ENDPOINT_URL_ELASTICACHE": f.endpoint}}}
 	second := &fleet{dir: f.dir, database: f.database}
 	second.startServe(t, "127.0.0.1:0", "127.0.0.1:0")
-	other := &dev{&proc.Dev{Process: second.serve, Env: map[string]string{"AWS_ENDPOINT_URL_ELASTICACHE": second.endpoint}}}
+	other := &dev{Dev: &proc.Dev{Process: second.serve, Env: map[string]string{"AWS_ENDPOINT_URL_ELASTICACHE": second.endpoint}}}
 	first.create(t, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("both"), NumCacheClusters: aws.Int32(1)})
 	require.Equal(t, "available", *other.group(t, "both").Status)
 	require.Equal(t, 0, second.serve.Terminate())
