@@ -29,7 +29,7 @@ func Commands() []command.Spec {
 			Name: "replicaof", Group: "server", Since: "5.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
 			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags:   command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
@@ -42,7 +42,7 @@ func Commands() []command.Spec {
 			Name: "slaveof", Group: "server", Since: "1.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
 			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags:   command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
