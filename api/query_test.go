@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func decode(t *testing.T, operation, query string) (Input, error) {
@@ -184,6 +186,38 @@ func FuzzDecodeREST(f *testing.F) {
 			if _, err := json.Marshal(in); err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// TestDecodeAnything is the property behind FuzzDecodeQuery on names that come close to real ones, in every test run.
+func TestDecodeAnything(t *testing.T) {
+	parts := []string{"", "member", "0", "1", "2", "-1", "99999999999999999999", "x"}
+	for _, o := range Operations {
+		in := reflect.TypeOf(o.newInput()).Elem()
+		for i := range in.NumField() {
+			parts = append(parts, in.Field(i).Name)
+		}
+	}
+	parts = append(parts, "Tag", "Key", "NodeGroupConfiguration", "ConfigureShard", "Filters", "Values", "AvailabilityZone", "DestinationDetails")
+	name := rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 1, maxQueryDepth+2).Draw(t, "parts"), ".")
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		values := url.Values{}
+		for key, value := range rapid.MapOf(name, rapid.String()).Draw(t, "parameters") {
+			values.Set(key, value)
+		}
+		o := rapid.SampledFrom(Operations).Draw(t, "operation")
+		in, err := o.DecodeQuery(values)
+		if err != nil {
+			if !HasCode(err, CodeMalformedInput) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if err := in.Validate(); err != nil && !HasCode(err, CodeInvalidParameterValue) {
+			t.Fatal(err)
 		}
 	})
 }

@@ -58,13 +58,13 @@ func (rt *Runtime) newNode(o Options) (*Node, error) {
 		n.server.Space.Close()
 		return nil, err
 	}
+	n.server.Host = n
 	d, err := newDurability(context.Background(), n.server, o)
 	if err != nil {
 		n.server.Space.Close()
 		return nil, fmt.Errorf("engine: node %s: %w", o.Name, err)
 	}
 	n.durability = d
-	n.server.Host = n
 	rt.mu.Lock()
 	closed := rt.closed
 	if !closed {
@@ -101,7 +101,7 @@ func (n *Node) configure() error {
 	for name, value := range o.Parameters {
 		err := config.Set(name, value)
 		// A parameter group has parameters of mechanisms that are not built; a configuration of one's own should not.
-		if errors.As(err, new(command.UnknownDirective)) && o.Managed {
+		if errors.As(err, new(command.UnknownDirectiveError)) && o.Managed {
 			n.server.Logger.Debug("parameter has no effect", "parameter", name)
 			continue
 		}

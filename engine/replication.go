@@ -44,8 +44,8 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 	d.walker = &snapshot.Walker{
 		Space: server.Space, Version: server.Version, Clock: server.Clock,
 		Position: func() (snapshot.Position, bool) {
-			id, offset, db, ok := d.replication.Position()
-			return snapshot.Position{ID: id, Offset: offset, DB: db}, ok
+			p, ok := d.replication.Position()
+			return snapshot.Position(p), ok
 		},
 	}
 	d.replication = repl.New(repl.Config{
@@ -68,7 +68,7 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 		return nil, errors.Join(err, d.replication.Close(ctx))
 	}
 	if p := loaded.Position; p != nil {
-		d.replication.Restore(p.ID, p.Offset, p.DB)
+		d.replication.Restore(repl.Position(*p))
 	}
 	d.saver.Start()
 	return d, nil

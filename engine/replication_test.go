@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -464,5 +465,115 @@ func compareAll(t *testing.T, a, b *redis.Client, keys int64) {
 		if x, y := a.Do(ctx, "PEXPIRETIME", k).Val(), b.Do(ctx, "PEXPIRETIME", k).Val(); x != y {
 			t.Errorf("%s: expiry %v and %v", k, x, y)
 		}
+	}
+}
+
+// TestPauseStopsExpiryAndEviction: while writes are paused neither a key whose time has come nor a full memory moves the
+// offset, and afterwards both go on.
+func TestPauseStopsExpiryAndEviction(t *testing.T) {
+	var ahead atomic.Int64
+	rt, err := engine.NewRuntime(engine.RuntimeOptions{
+		Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		Clock:  func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := rt.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := start(t, rt, engine.Options{MaxMemory: 1 << 20, MaxMemoryPolicy: "allkeys-lru"})
+	r := start(t, rt, engine.Options{})
+	r.follow(p)
+	ctx := context.Background()
+	c := p.client(redis.Options{ReadTimeout: 20 * time.Second, PoolSize: 3})
+	for i := range 2000 {
+		if err := c.Set(ctx, fmt.Sprint("k", i), strings.Repeat("x", 1000), time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if evicted := p.do("INFO", "stats"); strings.Contains(evicted, "evicted_keys:0\r\n") {
+		t.Fatal("nothing was evicted")
+	}
+	p.do("CLIENT", "PAUSE", "3600000", "WRITE")
+	final := p.Status()
+	ahead.Store(int64(2 * time.Minute))
+	held := make(chan error, 1)
+	go func() { held <- c.Set(ctx, "more", strings.Repeat("y", 100_000), 0).Err() }()
+	for i := range 2000 {
+		if v, err := c.Get(ctx, fmt.Sprint("k", i)).Result(); !errors.Is(err, redis.Nil) {
+			t.Fatalf("k%d = %.10q %v", i, v, err)
+		}
+	}
+	if s := p.Status(); s.Offset != final.Offset || s.Keys != final.Keys {
+		t.Errorf("from offset %d, %d keys to %d, %d", final.Offset, final.Keys, s.Offset, s.Keys)
+	}
+	p.do("CLIENT", "UNPAUSE")
+	if err := <-held; err != nil {
+		t.Errorf("the held write: %v", err)
+	}
+	wait(t, c, 1)
+	if a, b := p.do("GET", "more"), r.do("GET", "more"); a != b || len(a) != 100_000 {
+		t.Errorf("%d and %d bytes", len(a), len(b))
+	}
+}
+
+// TestWait: WAIT counts what is acknowledged, gives up at its time, and forgets clients that go away.
+func TestWait(t *testing.T) {
+	rt := newTestRuntime(t)
+	p, r := start(t, rt, engine.Options{}), start(t, rt, engine.Options{})
+	r.follow(p)
+	ctx := context.Background()
+	c := p.client(redis.Options{PoolSize: 1, ReadTimeout: 20 * time.Second})
+	for i := range 20 {
+		c.Set(ctx, "k", i, 0)
+		if n, err := c.Do(ctx, "WAIT", 1, 0).Int(); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if v := r.do("GET", "k"); v != strconv.Itoa(i) {
+			t.Fatalf("acknowledged, but %q is not %d", v, i)
+		}
+	}
+	c.Set(ctx, "k", "v", 0)
+	if n, err := c.Do(ctx, "WAIT", 5, 10).Int(); n > 1 || err != nil {
+		t.Errorf("WAIT 5 10: %d %v", n, err)
+	}
+	if n, err := c.Do(ctx, "WAIT", 1, 0).Int(); n != 1 || err != nil {
+		t.Errorf("after one that gave up: %d %v", n, err)
+	}
+	for words, want := range map[string]string{
+		"WAIT 1 -1": "ERR timeout is negative", "WAIT x 1": "ERR value is not an integer or out of range",
+		"WAIT 1 x": "ERR timeout is not an integer or out of range", "WAIT 1 9223372036854775807": "ERR timeout is out of range",
+	} {
+		var args []any
+		for _, w := range strings.Fields(words) {
+			args = append(args, w)
+		}
+		if err := c.Do(ctx, args...).Err(); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", words, err)
+		}
+	}
+	if err := r.client(redis.Options{}).Do(ctx, "WAIT", 1, 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "ERR WAIT cannot be used with replica") {
+		t.Errorf("at a replica: %v", err)
+	}
+	// Unblocked by an administrator, the client can wait again.
+	waits := make(chan error, 1)
+	id := c.ClientID(ctx).Val()
+	c.Set(ctx, "k", "w", 0)
+	go func() { waits <- c.Do(ctx, "WAIT", 5, 0).Err() }()
+	deadline := time.Now().Add(10 * time.Second)
+	for p.do("CLIENT", "UNBLOCK", strconv.FormatInt(id, 10), "ERROR") != "1" {
+		if time.Now().After(deadline) {
+			t.Fatal("never blocked")
+		}
+		runtime.Gosched()
+	}
+	if err := <-waits; err == nil || !strings.HasPrefix(err.Error(), "UNBLOCKED") {
+		t.Errorf("%v", err)
+	}
+	if n, err := c.Do(ctx, "WAIT", 1, 0).Int(); n != 1 || err != nil {
+		t.Errorf("after UNBLOCK: %d %v", n, err)
 	}
 }

@@ -21,7 +21,8 @@ type session struct {
 	state  *loopState
 	remote string
 	local  string
-	tls    bool
+	// queryLimit is client-query-buffer-limit at the time of the connection.
+	queryLimit int64
 }
 
 // accept takes a connection over that a listener has routed to the node. It runs on the connection's loop.
@@ -41,6 +42,7 @@ func (n *Node) accept(c *loop.Conn) loop.Accepted {
 		return loop.Accepted{}
 	}
 	s := &session{node: n, conn: c, state: n.rt.loops[c.Loop().Index()], remote: c.RemoteAddr().String()}
+	s.queryLimit = n.server.Config.Int("client-query-buffer-limit")
 	s.client = n.server.NewClient(s)
 	s.SetPubSub(false)
 	a := loop.Accepted{Handler: s, KeepAlive: int(n.server.Config.Int("tcp-keepalive"))}
@@ -64,6 +66,11 @@ func (s *session) Data(in []byte) (consumed, need int) {
 	s.flush()
 	if cap(w.Reply.Buf) > maxReplyScratch {
 		w.Reply.Buf = nil
+	}
+	if int64(max(need, len(in)-consumed)) > s.queryLimit {
+		s.node.rt.logger.Warn("client closed: its query buffer is over the limit", "node", s.node.options.Name, "client", s.remote)
+		s.conn.Close()
+		s.conn.Suspend()
 	}
 	if suspended {
 		s.conn.Suspend()

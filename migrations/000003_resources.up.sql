@@ -142,6 +142,7 @@ CREATE TABLE events (
     occurred_at       timestamptz NOT NULL
 );
 CREATE INDEX events_by_time ON events (account_id, region, occurred_at DESC, event_id DESC);
+CREATE INDEX events_retention ON events (occurred_at);
 
 CREATE TABLE tags (
     resource_uid uuid NOT NULL,                -- replication_groups, cache_clusters or cache_subnet_groups

@@ -27,10 +27,10 @@ type engineCommand struct {
 
 // engineFlags is the command line of `elastane engine`: its own options, and directives of the engine.
 type engineFlags struct {
-	bind, port, tlsPort       string
-	certFile, keyFile, engine string
-	version, primary, logs    string
-	options                   engine.Options
+	bind, port, tlsPort string
+	certFile, keyFile   string
+	primary             string // host port
+	options             engine.Options
 }
 
 // runEngine runs one engine node until ctx ends or SHUTDOWN is sent, and returns the exit code: 0 stopped as asked,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -91,10 +92,13 @@ func (m *Main) Run(ctx context.Context) (code int) {
 		fmt.Fprintln(m.Stderr, "elastane:", err)
 		return exitUsage
 	default:
-		fmt.Fprintln(m.Stderr, "elastane:", err)
+		fmt.Fprintln(m.Stderr, "elastane:", oneLine(err))
 		return exitFailed
 	}
 }
+
+// oneLine keeps an error on one line: some libraries list each address that they tried on its own.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // helpShown carries kong's exit code out of the parser.
 type helpShown int

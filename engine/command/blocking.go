@@ -167,12 +167,13 @@ func (s *Server) Pause(until time.Time, writesOnly bool) {
 	}
 	s.pauses.ordinal++
 	s.pauses.mu.Unlock()
+	// First the stream's own commands, so that the offset that shows with the pause is final.
+	s.Replication.SetPaused(true)
 	if writesOnly {
 		s.SetState(StatePausedWrites, true)
 	} else {
 		s.SetState(StatePausedAll, true)
 	}
-	s.Replication.SetPaused(true)
 }
 
 // Unpause lets all commands pass again.

@@ -15,18 +15,19 @@ type ClientFlags uint32
 
 // The states of a client.
 const (
-	ClientInternal     ClientFlags = 1 << iota // in process (Node.Do): past auth, pauses and managed restrictions
-	ClientReplication                          // authenticated as the internal replication user
-	ClientReplica                              // a replica is attached through this connection
-	ClientPrimary                              // the link to our primary: its commands are applied, not answered
-	ClientMulti                                // in MULTI
-	ClientExec                                 // its transaction is being executed
-	ClientDirtyExec                            // a command was refused while queueing
-	ClientReadOnlyMode                         // READONLY was sent (cluster mode)
-	ClientReplyOff                             // CLIENT REPLY OFF
-	ClientReplySkip                            // CLIENT REPLY SKIP: the next reply
-	ClientNoEvict                              // CLIENT NO-EVICT
-	ClientNoTouch                              // CLIENT NO-TOUCH
+	ClientInternal      ClientFlags = 1 << iota // in process (Node.Do): past auth, pauses and managed restrictions
+	ClientReplication                           // authenticated as the internal replication user
+	ClientReplica                               // a replica is attached through this connection
+	ClientPrimary                               // the link to our primary: its commands are applied, not answered
+	ClientMulti                                 // in MULTI
+	ClientExec                                  // its transaction is being executed
+	ClientDirtyExec                             // a command was refused while queueing
+	ClientReadOnlyMode                          // READONLY was sent (cluster mode)
+	ClientReplyOff                              // CLIENT REPLY OFF
+	ClientReplySkip                             // the current command has no reply
+	ClientReplySkipNext                         // CLIENT REPLY SKIP: the next one has none
+	ClientNoEvict                               // CLIENT NO-EVICT
+	ClientNoTouch                               // CLIENT NO-TOUCH
 )
 
 // Client is one client of one node. It belongs to the loop of its connection: only that thread reads and
@@ -61,6 +62,9 @@ type Client struct {
 	block   blocking
 	subs    subscriptions
 }
+
+// Ender is what Client.Replication may be to hear that the client has ended.
+type Ender interface{ Ended() }
 
 // Has tells whether one of the flags is set.
 func (c *Client) Has(f ClientFlags) bool { return c.Flags&f != 0 }
@@ -170,6 +174,9 @@ func (s *Server) EndClient(c *Client) {
 	s.unhold(c)
 	s.watches.remove(c)
 	s.unsubscribeAll(c)
+	if e, ok := c.Replication.(Ender); ok {
+		e.Ended()
+	}
 	c.tx = nil
 	s.Clients.mu.Lock()
 	_, there := s.Clients.all[c.ID]

@@ -159,17 +159,17 @@ func newConfig(s *Server) *Config {
 	return c
 }
 
-// UnknownDirective is the error for a directive that is not in the table.
-type UnknownDirective string
+// UnknownDirectiveError is the error for a directive that is not in the table.
+type UnknownDirectiveError string
 
 // Error names the directive.
-func (e UnknownDirective) Error() string { return "unknown directive '" + string(e) + "'" }
+func (e UnknownDirectiveError) Error() string { return "unknown directive '" + string(e) + "'" }
 
 // Set checks and sets one directive, as at start: fixed ones can be set too.
 func (c *Config) Set(name, value string) error {
 	d := directiveByName[strings.ToLower(name)]
 	if d == nil {
-		return UnknownDirective(name)
+		return UnknownDirectiveError(name)
 	}
 	value, err := d.normalize(value)
 	if err != nil {
@@ -222,12 +222,12 @@ func (c *Config) OutputLimit(pubsub bool) (hard, soft int, softFor time.Duration
 	return int(c.normalHard.Load()), int(c.normalSoft.Load()), time.Duration(c.normalFor.Load()) * time.Second
 }
 
-// CheckDirective tells whether a directive could be set to value: an UnknownDirective, or what is wrong with the
+// CheckDirective tells whether a directive could be set to value: an UnknownDirectiveError, or what is wrong with the
 // value, if not.
 func CheckDirective(name, value string) error {
 	d := directiveByName[strings.ToLower(name)]
 	if d == nil {
-		return UnknownDirective(name)
+		return UnknownDirectiveError(name)
 	}
 	if _, err := d.normalize(value); err != nil {
 		return fmt.Errorf("%s: %w", d.name, err)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ var connectionSpecs = []Spec{
 	{
 		Name: "ping", Group: "connection", Since: "1.0.0", Arity: -1,
 		Summary: "Tells that the server is alive.",
-		Flags:   Fast | Loading | Stale | InSubscribe, Categories: "fast connection",
+		Flags:   Fast | InSubscribe, Categories: "fast connection",
 		Handler: cmdPING,
 	},
 	{
@@ -182,7 +183,7 @@ func cmdRESET(c *Ctx) {
 
 // SELECT index
 func cmdSELECT(c *Ctx) {
-	index := c.Args.IntOr("ERR invalid DB index")
+	index := c.Args.Int()
 	if !c.Args.Failed() {
 		switch {
 		case c.Server.Cluster != nil && index != 0:
@@ -469,7 +470,10 @@ func (c *Ctx) switchFlag(flag ClientFlags) {
 // CLIENT PAUSE timeout [WRITE | ALL]
 func cmdCLIENTPAUSE(c *Ctx) {
 	a := &c.Args
-	ms := a.IntRange(0, 1<<53, "ERR timeout is not an integer or out of range")
+	ms := a.IntRange(math.MinInt64, 1<<53, "ERR timeout is not an integer or out of range")
+	if ms < 0 {
+		a.Fail("ERR timeout is negative")
+	}
 	writes := false
 	if a.More() {
 		writes = a.Word("WRITE")
@@ -496,12 +500,14 @@ func cmdCLIENTREPLY(c *Ctx) {
 	cl := c.Client
 	switch {
 	case c.Args.Word("ON"):
-		cl.Flags &^= ClientReplyOff | ClientReplySkip
+		cl.Flags &^= ClientReplyOff | ClientReplySkip | ClientReplySkipNext
 		c.Reply.OK()
 	case c.Args.Word("OFF"):
 		cl.Flags |= ClientReplyOff
 	case c.Args.Word("SKIP"):
-		cl.Flags |= ClientReplySkip
+		if !cl.Has(ClientReplyOff) {
+			cl.Flags |= ClientReplySkipNext
+		}
 	default:
 		c.Reply.Error(ErrSyntax)
 	}

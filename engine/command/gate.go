@@ -43,7 +43,7 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 		mayReplicate = mayReplicate || cl.tx.flags&(Write|MayReplicate) != 0
 		denyOOM = denyOOM || cl.tx.flags&DenyOOM != 0
 	}
-	if denyOOM && state&StateReplica == 0 && !cl.Has(ClientPrimary) && !s.hasRoom(w.now) {
+	if denyOOM && state&standsStill == 0 && !cl.Has(ClientPrimary) && !s.hasRoom(w.now) {
 		return refuse, ErrOOM
 	}
 	switch {
@@ -58,7 +58,7 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 	case state&StateLoading != 0 && !spec.Is(Loading) && !inProcess:
 		return refuse, s.loadingText()
 	case state&(StatePausedAll|StatePausedWrites) != 0 && !inProcess && !cl.Has(ClientReplication) &&
-		(state&StatePausedAll != 0 && spec.transaction == 0 || mayReplicate):
+		(state&StatePausedAll != 0 || mayReplicate):
 		return wait, ""
 	case cl.Has(ClientMulti) && spec.transaction == 0:
 		return queue, ""
@@ -68,8 +68,15 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 
 // hasRoom makes room below maxmemory if need be.
 func (s *Server) hasRoom(now int64) bool {
-	limit := s.Space.MemoryLimit().Max
-	return limit <= 0 || s.Space.UsedMemory() <= limit || s.Space.EnsureRoom(now)
+	if limit := s.Space.MemoryLimit().Max; limit <= 0 || s.Space.UsedMemory() <= limit {
+		return true
+	}
+	s.keeping.RLock()
+	defer s.keeping.RUnlock()
+	if s.Has(standsStill) { // since the gate looked: it is asked again before the command runs
+		return true
+	}
+	return s.Space.EnsureRoom(now)
 }
 
 func (s *Server) loadingText() string {

@@ -268,6 +268,8 @@ func (s *Server) Tick() {
 	now := s.Clock()
 	s.unpauseIfOver(now)
 	s.Stats.measure(now)
+	s.keeping.RLock()
+	defer s.keeping.RUnlock()
 	mode := s.ExpiryMode()
 	if mode != keyspace.ExpiryDelete && s.Has(StateReplica) {
 		mode = keyspace.ExpiryHide

@@ -9,13 +9,13 @@ var persistenceSpecs = []Spec{
 	{
 		Name: "bgrewriteaof", Group: "server", Since: "1.0.0", Arity: 1,
 		Summary: "Rewrites the append-only file in the background.",
-		Flags:   Admin | NoScript | Restricted, Categories: "admin slow dangerous",
+		Flags:   Admin | NoScript | NoAsyncLoading | Restricted, Categories: "admin slow dangerous",
 		Handler: cmdBGREWRITEAOF,
 	},
 	{
 		Name: "bgsave", Group: "server", Since: "1.0.0", Arity: -1,
 		Summary: "Saves a snapshot in the background.",
-		Flags:   Admin | NoScript | Restricted, Categories: "admin slow dangerous",
+		Flags:   Admin | NoScript | NoAsyncLoading | Restricted, Categories: "admin slow dangerous",
 		Handler: cmdBGSAVE,
 	},
 	{

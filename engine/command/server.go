@@ -2,6 +2,7 @@ package command
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,10 @@ const (
 	StatePausedAll                      // CLIENT PAUSE … ALL
 	StateClosed                         // the node is gone: nothing is executed any more
 )
+
+// standsStill are the states in which no key may expire or be evicted by this node itself: its offset has to stand still,
+// or belongs to its primary.
+const standsStill = StateReplica | StatePausedWrites | StatePausedAll
 
 // ServerOptions are what a Server is made of. Table, Persistence and Replication may be set later, before the
 // first command.
@@ -56,6 +61,7 @@ type Server struct {
 	Started time.Time
 
 	state   atomic.Uint32
+	keeping sync.RWMutex // held for reading while keys are expired or evicted on nobody's behalf
 	pauses  pauses
 	watches watches
 	waiting waiting
@@ -147,6 +153,9 @@ func (s *Server) SetState(state State, on bool) {
 			break
 		}
 	}
+	// Expiry and eviction have looked at the state once they hold keeping.
+	s.keeping.Lock()
+	s.keeping.Unlock() //nolint:staticcheck // to wait is all
 	// Commands look at the state again once they hold their stripes (Worker.call): having held all of them
 	// once, we know that nobody is past that look with the old state.
 	s.Space.Lock(keyspace.AllStripes)
@@ -159,7 +168,7 @@ func (s *Server) SetState(state State, on bool) {
 // ExpiryMode is how a View for an ordinary client treats keys whose time has come: a replica, or a primary whose
 // offset has to stand still, leaves their deletion to later.
 func (s *Server) ExpiryMode() keyspace.Expiry {
-	if s.Has(StateReplica | StatePausedWrites | StatePausedAll) {
+	if s.Has(standsStill) {
 		return keyspace.ExpiryHide
 	}
 	return keyspace.ExpiryDelete

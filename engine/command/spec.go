@@ -22,6 +22,7 @@ const (
 	NoAsyncLoading                   // refused while a replica loads with the old data still served
 	AllowBusy                        // allowed while a script is busy
 	MovableKeys                      // key positions depend on other arguments (Keys.Find)
+	SkipSlowlog                      // not in the slow log
 	InSubscribe                      // allowed for a RESP2 client in subscriber mode
 	Restricted                       // unknown to clients of a managed node, as on ElastiCache
 )

@@ -74,7 +74,7 @@ var transactionSpecs = []Spec{
 	{
 		Name: "exec", Group: "transactions", Since: "1.2.0", Arity: 1,
 		Summary: "Runs the commands that were queued since MULTI, with nothing in between.",
-		Flags:   NoScript | Loading | Stale, Categories: "slow transaction",
+		Flags:   NoScript | Loading | Stale | SkipSlowlog, Categories: "slow transaction",
 		Handler: cmdEXEC, transaction: txExec,
 	},
 	{

@@ -171,7 +171,7 @@ func (w *Worker) find(argv [][]byte) *Spec {
 func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 	s := w.server
 	w.Reply.Proto = cl.Proto
-	mark, silent := len(w.Reply.Buf), cl.Has(ClientReplyOff|ClientReplySkip)
+	mark := len(w.Reply.Buf)
 	w.keys = w.keys[:0]
 	if spec != nil && len(argv) >= max(spec.Arity, -spec.Arity) {
 		w.keys = spec.AppendKeys(w.keys, argv)
@@ -213,10 +213,14 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 		s.endBlock(cl)
 		cl.stale = true
 	}
-	if silent {
-		w.Reply.Buf = w.Reply.Buf[:mark]
-		if spec == nil || spec.container == nil || spec.Name != "reply" {
-			cl.Flags &^= ClientReplySkip
+	if cl.Has(ClientReplyOff | ClientReplySkip | ClientReplySkipNext) {
+		if cl.Has(ClientReplyOff | ClientReplySkip) {
+			w.Reply.Buf = w.Reply.Buf[:mark]
+		}
+		skipNext := cl.Has(ClientReplySkipNext)
+		cl.Flags &^= ClientReplySkip | ClientReplySkipNext
+		if skipNext {
+			cl.Flags |= ClientReplySkip
 		}
 	}
 	if len(cl.subs.queue) > 0 { // messages that came for this client while it was at work
@@ -319,10 +323,10 @@ func (w *Worker) release() {
 
 // stripes returns the stripes that a command needs.
 func (w *Worker) stripes(spec *Spec, argv [][]byte, keys []int) keyspace.StripeSet {
-	switch {
-	case spec.Lock == LockAll:
+	switch spec.Lock {
+	case LockAll:
 		return keyspace.AllStripes
-	case spec.Lock == LockNone:
+	case LockNone:
 		return keyspace.NoStripes
 	}
 	set := keyspace.NoStripes
@@ -346,6 +350,16 @@ func (w *Worker) contain(cl *Client, spec *Spec, mark int) {
 	w.Reply.Buf = w.Reply.Buf[:mark]
 	w.Reply.Error(ErrInternal)
 	cl.closing = true
-	defer func() { _ = recover() }() // an Edit that the handler left open
-	w.release()
+	// What a transaction had done before has happened, and the replicas have to know.
+	w.guarded(func() { w.feed(cl) })
+	w.guarded(w.release) // an Edit that the handler left open panics, after the stripes are free
+}
+
+func (w *Worker) guarded(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.server.Logger.Error("after a panic in a command", "panic", fmt.Sprint(v))
+		}
+	}()
+	f()
 }

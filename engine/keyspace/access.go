@@ -23,14 +23,17 @@ func (v *View) newAccess() uint32 {
 	return lruClock(v.now)
 }
 
+// nextAccess returns the access bits of an entry that is used now.
+func (v *View) nextAccess(e Entry) uint32 {
+	if v.lfu {
+		return lfuMinutes(v.now)<<8 | lfuIncrement(lfuCounter(e.access(), v.now))
+	}
+	return lruClock(v.now)
+}
+
 // use marks an entry as used. It writes only if something changed, to keep the cache line clean.
 func (v *View) use(e Entry) {
-	old := e.access()
-	fresh := lruClock(v.now)
-	if v.lfu {
-		fresh = lfuMinutes(v.now)<<8 | lfuIncrement(lfuCounter(old, v.now))
-	}
-	if fresh != old {
+	if fresh := v.nextAccess(e); fresh != e.access() {
 		putAccess(e.head(), fresh)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"time"
 )
 
 const benchKeys = 1 << 20
@@ -108,5 +109,50 @@ func BenchmarkMemory(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkExpire is active expiry of a database all of whose keys have expired.
+func BenchmarkExpire(b *testing.B) {
+	value := make([]byte, 64)
+	key := make([]byte, 16)
+	for b.Loop() {
+		b.StopTimer()
+		s := New(Options{})
+		var v View
+		v.Begin(s, AllStripes, 0, 1, ExpiryDelete)
+		for i := range benchKeys {
+			v.SetString(benchKey(key, uint64(i)), value, 5, Event{})
+		}
+		v.End()
+		b.StartTimer()
+		deleted, _ := s.ExpireStep(10, ExpiryDelete, time.Hour)
+		if deleted != benchKeys {
+			b.Fatal(deleted)
+		}
+		b.StopTimer()
+		s.Close()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchKeys, "ns/key")
+}
+
+// BenchmarkSetEvicting adds new keys to a full Space.
+func BenchmarkSetEvicting(b *testing.B) {
+	s := filledSpace(benchKeys, 64)
+	defer s.Close()
+	s.SetMemoryLimit(MemoryLimit{Max: s.UsedMemory(), Policy: AllKeysLRU})
+	var v View
+	key, value := make([]byte, 16), make([]byte, 64)
+	n := uint64(benchKeys)
+	for b.Loop() {
+		n++
+		k := benchKey(key, n)
+		if !s.EnsureRoom(2) {
+			b.Fatal("no room")
+		}
+		v.Begin(s, StripeOf(k), 0, 2, ExpiryDelete)
+		v.SetString(k, value, 0, Event{})
+		v.End()
 	}
 }

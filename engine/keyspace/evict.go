@@ -149,6 +149,7 @@ func (t *table) sample(limit *MemoryLimit, fn func(b *bucket, slot int)) {
 		if limit.Policy.volatile() {
 			m = b.volatile()
 		}
+		prefetchEntries(b, m)
 		for ; m != 0; m &= m - 1 {
 			fn(b, bits.TrailingZeros32(m))
 			if left--; left == 0 {

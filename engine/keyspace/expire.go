@@ -14,8 +14,11 @@ type expirer struct {
 	cursor cursor
 }
 
-// expireBatch is how many buckets are looked through in one hold of a stripe: some microseconds.
-const expireBatch = 64
+// One hold of a stripe looks through so many buckets, or at about so many keys with an expiry: 20 µs or so.
+const (
+	expireBuckets = 64
+	expireKeys    = 64
+)
 
 // ExpireStep looks for keys whose time has come and deletes them (EventExpired through the hook, to be propagated as
 // DEL), going on where the last call left, for about budget at most, and once round all keys at the most. On a replica
@@ -54,8 +57,8 @@ func (s *Space) reclaimUnlessNeeded(deadline time.Time) (left bool) {
 	return !needed && s.reclaim(deadline)
 }
 
-// expireSome looks through the next buckets of the next table that has keys with an expiry, and returns how many tables it has
-// left behind.
+// expireSome looks through the next buckets of the next table that has keys with an expiry, and returns how many
+// tables it has left behind.
 func (s *Space) expireSome(now int64) (looked, deleted, passed int) {
 	x := &s.expiry
 	for ; x.db < len(s.databases); x.db, x.stripe = x.db+1, 0 {
@@ -67,7 +70,7 @@ func (s *Space) expireSome(now int64) (looked, deleted, passed int) {
 		for ; x.stripe < Stripes; x.stripe++ {
 			if d.tables[x.stripe].expires.Load() != 0 {
 				var end bool
-				if looked, deleted, end = s.expireBuckets(now); end {
+				if looked, deleted, end = s.expireTable(now); end {
 					x.stripe, x.cursor = x.stripe+1, cursor{}
 					passed++
 				}
@@ -81,7 +84,7 @@ func (s *Space) expireSome(now int64) (looked, deleted, passed int) {
 	return 0, 0, passed
 }
 
-func (s *Space) expireBuckets(now int64) (looked, deleted int, end bool) {
+func (s *Space) expireTable(now int64) (looked, deleted int, end bool) {
 	x := &s.expiry
 	set := StripeSet(1) << x.stripe
 	var v View
@@ -92,9 +95,12 @@ func (s *Space) expireBuckets(now int64) (looked, deleted int, end bool) {
 	}
 	p := spot{database: v.database, stripe: x.stripe}
 	t := p.table()
-	for i := 0; i < expireBatch && !end; i++ {
+	for i := 0; i < expireBuckets && looked < expireKeys && !end; i++ {
 		if p.b, x.cursor, end = t.next(x.cursor); p.b == nil {
 			continue
+		}
+		if ahead, _, _ := t.next(x.cursor); ahead != nil {
+			prefetchEntries(ahead, ahead.volatile())
 		}
 		for m := p.b.volatile(); m != 0; m &= m - 1 {
 			looked++

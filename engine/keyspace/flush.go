@@ -60,8 +60,8 @@ func (v *View) reclaimNow(async bool) {
 	}
 }
 
-// reclaim frees flushed databases until the deadline (none if zero) and reports whether some are left. Nobody else can reach them
-// once no snapshot is open: the caller sees to that.
+// reclaim frees flushed databases until the deadline (none if zero) and reports whether some are left. Nobody else
+// can reach them once no snapshot is open: the caller sees to that.
 func (s *Space) reclaim(deadline time.Time) (left bool) {
 	g := &s.garbage
 	if !g.waiting.Load() {

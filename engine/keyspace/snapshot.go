@@ -56,9 +56,9 @@ func (s *Space) BeginSnapshot(fn SnapshotFunc, atCut func()) (*Snapshot, error) 
 	return w, nil
 }
 
-// Step walks on for about budget and reports whether the walk is complete; then fn is not called any more. One
-// goroutine at a time. Call it from a loop in slices of about 100 µs, so that no stripe's lock is held by a preempted
-// thread. It takes stripes itself, so none may be held.
+// Step walks on for about budget and reports whether the walk is complete; then fn is not called any more. If the
+// Space was closed meanwhile it never is. One goroutine at a time. Call it from a loop in slices of about 100 µs,
+// so that no stripe's lock is held by a preempted thread. It takes stripes itself, so none may be held.
 func (w *Snapshot) Step(budget time.Duration) (done bool) {
 	deadline := time.Now().Add(budget)
 	for ; w.db < len(w.databases); w.db++ {
@@ -83,17 +83,25 @@ func (w *Snapshot) Step(budget time.Duration) (done bool) {
 	return true
 }
 
-// copySome copies the next buckets of the current table that nobody has copied, and reports whether it was the last of it.
+// copySome copies the next buckets of the current table that nobody has copied, and reports whether that was the
+// last of it.
 func (w *Snapshot) copySome(d *database) (end bool) {
 	st := &w.space.stripes[w.stripe]
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if w.space.snapshot != w {
+		return false // the Space was closed: the tables are gone
+	}
 	t := &d.tables[w.stripe]
 	for i := 0; i < snapshotBatch && !end; i++ {
 		var b *bucket
-		if b, w.cursor, end = t.next(w.cursor); b != nil {
-			w.space.touch(d, w.stripe, b)
+		if b, w.cursor, end = t.next(w.cursor); b == nil {
+			continue
 		}
+		if ahead, _, _ := t.next(w.cursor); ahead != nil {
+			prefetchEntries(ahead, ahead.used())
+		}
+		w.space.touch(d, w.stripe, b)
 	}
 	return end
 }

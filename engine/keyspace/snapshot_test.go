@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestSnapshotsArePrefixes runs one ordered writer (strings, collections changed in place, deletes, renames, expiries, flushes)
-// beside snapshots: each must be exactly the state after the write at which it was cut.
+// TestSnapshotsArePrefixes runs one ordered writer (strings, collections changed in place, deletes, renames,
+// expiries, flushes) beside snapshots: each must be exactly the state after the write at which it was cut.
 func TestSnapshotsArePrefixes(t *testing.T) {
 	for _, tag := range []string{"", "{one}"} {
 		t.Run("tag"+tag, func(t *testing.T) { testSnapshotsArePrefixes(t, tag) })
@@ -20,7 +20,11 @@ func TestSnapshotsArePrefixes(t *testing.T) {
 }
 
 func testSnapshotsArePrefixes(t *testing.T, tag string) {
-	const snapshots, writes = 8, 150_000
+	const snapshots = 8
+	writes := uint64(150_000)
+	if raceDetector {
+		writes /= 5
+	}
 	s := New(Options{Databases: 2})
 	defer s.Close()
 
@@ -114,8 +118,8 @@ func testSnapshotsArePrefixes(t *testing.T, tag string) {
 	wg.Wait()
 }
 
-// TestSnapshotBesideManyWriters has writers that hold their own stripes only. Each writes its keys in order, so in a snapshot
-// the numbers of one writer must be a prefix too.
+// TestSnapshotBesideManyWriters has writers that hold their own stripes only. Each writes its keys in order, so in
+// a snapshot the numbers of one writer must be a prefix too.
 func TestSnapshotBesideManyWriters(t *testing.T) {
 	const writers, keys, rounds = 4, 300, 60
 	s := New(Options{})

@@ -83,8 +83,20 @@ func New(o Options) *Space {
 	return s
 }
 
-// Close gives all memory back. No View or Snapshot may be open, nor be opened afterwards.
-func (s *Space) Close() { s.heap.Close() }
+// Close gives all memory back. It waits for open Views; one that comes late finds no keys, and must not write. A
+// Snapshot that is still open is never completed.
+func (s *Space) Close() {
+	s.Lock(AllStripes)
+	defer s.Unlock(AllStripes)
+	for i := range s.databases {
+		s.databases[i].Store(nil)
+	}
+	s.snapshot = nil
+	s.garbage.mu.Lock()
+	defer s.garbage.mu.Unlock()
+	s.garbage.pending, s.garbage.stripe, s.garbage.cursor = nil, 0, cursor{}
+	s.heap.Close()
+}
 
 // Heap is where the collections of this Space live.
 func (s *Space) Heap() *arena.Heap { return &s.heap }

@@ -114,8 +114,8 @@ func (d *directory) setSegment(i int, r arena.Ref, depth uint) {
 	d.segments[i].Store(uint64(r) | uint64(depth)<<40)
 }
 
-// table holds the keys of one stripe of one database: extendible hashing over segments of buckets. Everything is guarded by
-// the stripe's lock, but for the counters and the directory pointer, which may be read without.
+// table holds the keys of one stripe of one database: extendible hashing over segments of buckets. Everything is
+// guarded by the stripe's lock, but for the counters and the directory pointer, which may be read without.
 type table struct {
 	dir     atomic.Pointer[directory]
 	moves   uint32 // counts growths and splits: since the last one no entry has changed its bucket
@@ -261,7 +261,8 @@ func (t *table) split(s *Space, d *directory, at int, segment arena.Ref, depth u
 	}
 	for i := range uint64(segmentBuckets) {
 		if i+2 < segmentBuckets {
-			bucketAt(segment, i+2).prefetch()
+			ahead := bucketAt(segment, i+2)
+			prefetchEntries(ahead, ahead.used())
 		}
 		from, to := bucketAt(segment, i), bucketAt(fresh, i)
 		to.setVersion(from.version())
@@ -281,10 +282,10 @@ func (t *table) split(s *Space, d *directory, at int, segment arena.Ref, depth u
 	}
 }
 
-// prefetch asks for all entries of a bucket.
-func (b *bucket) prefetch() {
-	for m := b.used(); m != 0; m &= m - 1 {
-		arena.Prefetch(b.ref(bits.TrailingZeros32(m)))
+// prefetchEntries asks for the entries of some slots.
+func prefetchEntries(b *bucket, slots uint32) {
+	for ; slots != 0; slots &= slots - 1 {
+		arena.Prefetch(b.ref(bits.TrailingZeros32(slots)))
 	}
 }
 
@@ -323,6 +324,9 @@ func (t *table) free(s *Space, c cursor, deadline time.Time) (next cursor, done 
 	for end := false; !end; {
 		var b *bucket
 		b, c, end = t.next(c)
+		if ahead, _, _ := t.next(c); !end {
+			prefetchEntries(ahead, ahead.used())
+		}
 		for m := b.used(); m != 0; m &= m - 1 {
 			e := entryAt(b.ref(bits.TrailingZeros32(m)))
 			e.freeValue(&s.heap)

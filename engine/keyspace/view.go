@@ -270,16 +270,11 @@ func (v *View) SetString(key, value []byte, expireAt int64, ev Event) {
 func (v *View) overwrite(p *spot, e Entry, key, value []byte, expireAt int64) {
 	heap := &v.space.heap
 	e.freeValue(heap)
-	access := v.newAccess()
-	if v.lfu {
-		access = e.access()
-	}
+	access := v.nextAccess(e)
 	s := shape{len(key), len(value), expireAt != 0}
 	size := s.size()
-	r, mem := e.ref, []byte(nil)
-	if arena.Size(size) == arena.Size(e.size()) {
-		mem = heap.Slice(r, size)
-	} else {
+	r, mem := e.ref, heap.Slice(e.ref, size)
+	if arena.Size(size) != arena.Size(e.size()) {
 		r, mem = heap.Alloc(size)
 	}
 	copy(mem[size-len(value):], value)

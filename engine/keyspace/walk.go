@@ -26,9 +26,10 @@ func (v *View) hasExpired(e Entry) bool {
 }
 
 // Scan calls fn with the entries of some buckets from cursor on, until about count were looked at, and returns the
-// next cursor, 0 at the end. Start with 0; any other value is taken for what it would mean. An entry that is there from start to end is seen
-// at least once, whatever is inserted meanwhile; others may be seen or not (Valkey's SCAN guarantees). Expired keys are left
-// out. Only for Views of NoStripes or AllStripes. fn runs under the entry's stripe and must not change anything.
+// next cursor, 0 at the end. Start with 0; any other value is taken for what it would mean. An entry that is there
+// from start to end is seen at least once, whatever is inserted meanwhile; others may be seen or not (Valkey's
+// SCAN guarantees). Expired keys are left out. Only for Views of NoStripes or AllStripes. fn runs under the
+// entry's stripe and must not change anything.
 func (v *View) Scan(position uint64, count int, fn func(Entry)) uint64 {
 	stripe, c := decodeScan(position)
 	// As in Valkey, a sparse table does not hold the caller up: ten buckets for each entry that was asked for.
@@ -61,8 +62,8 @@ func (v *View) Scan(position uint64, count int, fn func(Entry)) uint64 {
 	return 0
 }
 
-// A SCAN position has the bucket in its lowest six bits, then the stripe, then the prefix with its bits reversed: only its highest
-// ones can be set, so the numbers stay small.
+// A SCAN position has the bucket in its lowest six bits, then the stripe, then the prefix with its bits reversed:
+// only its highest ones can be set, so the numbers stay small.
 func encodeScan(stripe int, c cursor) uint64 {
 	return bits.Reverse64(c.prefix)<<12 | uint64(stripe)<<6 | c.bucket
 }
@@ -71,8 +72,8 @@ func decodeScan(position uint64) (stripe int, c cursor) {
 	return int(position >> 6 & 63), cursor{bits.Reverse64(position >> 12), position & 63}
 }
 
-// Random returns some key of the selected database that has not expired, each with about the same chance, or false if it has
-// none. Only for Views of NoStripes or AllStripes; the key is appended to buf.
+// Random returns some key of the selected database that has not expired, each with about the same chance, or false
+// if it has none. Only for Views of NoStripes or AllStripes; the key is appended to buf.
 func (v *View) Random(buf []byte) (key []byte, ok bool) {
 	// As in Valkey, give up on finding a live key among mostly expired ones after a hundred tries.
 	for range 100 {

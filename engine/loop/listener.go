@@ -111,14 +111,14 @@ func (ln *Listener) ready() {
 
 // pause stops accepting for a moment when no descriptors are left; the level-triggered event would spin.
 func (ln *Listener) pause() {
-	if err := ln.loop.poller.set(ln.fd, false, false); err != nil {
+	if err := ln.loop.poller.set(ln.fd, interest{}); err != nil {
 		return
 	}
 	ln.loop.After(100*time.Millisecond, func() {
 		if ln.fd < 0 {
 			return
 		}
-		if err := ln.loop.poller.set(ln.fd, true, false); err != nil {
+		if err := ln.loop.poller.set(ln.fd, interest{read: true}); err != nil {
 			ln.loop.group.logger.Error("accept again", "addr", ln.addr.String(), "error", err)
 		}
 	})

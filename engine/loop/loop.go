@@ -16,6 +16,9 @@ var ErrUnsupported = errors.New("loop: event loops are built for Linux only")
 // ErrClosed says that the connection or the group was closed by this side.
 var ErrClosed = errors.New("loop: closed")
 
+// interest is what a descriptor is watched for: input, room for output, the peer's end of its side.
+type interest struct{ read, write, hangUp bool }
+
 const (
 	readBufferSize = 64 << 10
 	// maxHandshakes bounds the TLS handshakes that run at a time; what comes above is dropped.

@@ -43,20 +43,23 @@ func newPoller() (*poller, error) {
 
 func (p *poller) close() error { return errors.Join(unix.Close(p.epoll), unix.Close(p.event)) }
 
-func (p *poller) add(fd int) error { return p.control(unix.EPOLL_CTL_ADD, fd, true, false) }
-
-// set changes what is waited for; a hang-up of the peer is always reported.
-func (p *poller) set(fd int, read, write bool) error {
-	return p.control(unix.EPOLL_CTL_MOD, fd, read, write)
+func (p *poller) add(fd int) error {
+	return p.control(unix.EPOLL_CTL_ADD, fd, interest{read: true, hangUp: true})
 }
 
-func (p *poller) control(op, fd int, read, write bool) error {
-	e := unix.EpollEvent{Fd: int32(fd), Events: unix.EPOLLRDHUP}
-	if read {
+// set changes what is waited for. That both directions are closed is always reported.
+func (p *poller) set(fd int, i interest) error { return p.control(unix.EPOLL_CTL_MOD, fd, i) }
+
+func (p *poller) control(op, fd int, i interest) error {
+	e := unix.EpollEvent{Fd: int32(fd)}
+	if i.read {
 		e.Events |= unix.EPOLLIN
 	}
-	if write {
+	if i.write {
 		e.Events |= unix.EPOLLOUT
+	}
+	if i.hangUp {
+		e.Events |= unix.EPOLLRDHUP
 	}
 	if err := unix.EpollCtl(p.epoll, op, fd, &e); err != nil {
 		return fmt.Errorf("loop: epoll_ctl: %w", err)
@@ -75,13 +78,13 @@ func (p *poller) wait(ms int) (int, error) {
 	if ms == 0 {
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),
 			uintptr(unsafe.Pointer(&p.ready[0])), uintptr(len(p.ready)), 0, 0, 0)
-		if errno != 0 && errno != unix.EINTR {
-			return 0, fmt.Errorf("loop: epoll_wait: %w", errno)
-		}
-		if errno != 0 {
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
 			return 0, nil
 		}
-		return int(n), nil
+		return 0, fmt.Errorf("loop: epoll_wait: %w", errno)
 	}
 	n, err := unix.EpollWait(p.epoll, p.ready, ms)
 	if errors.Is(err, unix.EINTR) {

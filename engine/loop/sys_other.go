@@ -14,14 +14,14 @@ type readiness struct {
 	readable, writable, hung bool
 }
 
-func newPoller() (*poller, error)           { return nil, ErrUnsupported }
-func (p *poller) close() error              { return nil }
-func (p *poller) add(int) error             { return ErrUnsupported }
-func (p *poller) set(int, bool, bool) error { return ErrUnsupported }
-func (p *poller) remove(int)                {}
-func (p *poller) wait(int) (int, error)     { return 0, ErrUnsupported }
-func (p *poller) at(int) (readiness, bool)  { return readiness{}, false }
-func (p *poller) wake()                     {}
+func newPoller() (*poller, error)          { return nil, ErrUnsupported }
+func (p *poller) close() error             { return nil }
+func (p *poller) add(int) error            { return ErrUnsupported }
+func (p *poller) set(int, interest) error  { return ErrUnsupported }
+func (p *poller) remove(int)               {}
+func (p *poller) wait(int) (int, error)    { return 0, ErrUnsupported }
+func (p *poller) at(int) (readiness, bool) { return readiness{}, false }
+func (p *poller) wake()                    {}
 
 func readFD(int, []byte) (int, bool, error)  { return 0, false, ErrUnsupported }
 func writeFD(int, []byte) (int, bool, error) { return 0, false, ErrUnsupported }

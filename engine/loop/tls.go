@@ -25,17 +25,17 @@ type tlsState struct {
 // maxHandshakeBytes bounds what a peer can send ahead of the end of its handshake.
 const maxHandshakeBytes = 256 << 10
 
-// wouldBlock is the temporary error that crypto/tls does not hold against a connection.
-type wouldBlock struct{}
+// wouldBlockError is the temporary error that crypto/tls does not hold against a connection.
+type wouldBlockError struct{}
 
 // Error is part of net.Error.
-func (wouldBlock) Error() string { return "loop: no more input now" }
+func (wouldBlockError) Error() string { return "loop: no more input now" }
 
 // Timeout is part of net.Error.
-func (wouldBlock) Timeout() bool { return true }
+func (wouldBlockError) Timeout() bool { return true }
 
 // Temporary is part of net.Error.
-func (wouldBlock) Temporary() bool { return true }
+func (wouldBlockError) Temporary() bool { return true }
 
 // tlsPipe is the net.Conn under crypto/tls: encrypted bytes of the peer in, encrypted bytes for it out.
 type tlsPipe struct {
@@ -85,7 +85,7 @@ func (c *Conn) readTLS() {
 		n, err := c.tls.conn.Read(plain[len(plain):cap(plain)])
 		plain = plain[:len(plain)+n]
 		if err != nil {
-			if !errors.As(err, new(wouldBlock)) {
+			if !errors.As(err, new(wouldBlockError)) {
 				failed = err
 			}
 			break
@@ -120,7 +120,7 @@ func (c *Conn) encrypt(b []byte) []byte {
 		return nil // the peer has asked nothing yet
 	}
 	if _, err := c.tls.conn.Write(b); err != nil {
-		c.drop(fmt.Errorf("loop: encrypt: %w", err))
+		c.fail(fmt.Errorf("loop: encrypt: %w", err))
 		return nil
 	}
 	return c.takeCipher()
@@ -221,7 +221,7 @@ func (p *tlsPipe) Read(b []byte) (int, error) {
 		case p.err != nil:
 			return 0, io.ErrUnexpectedEOF
 		case !p.blocking:
-			return 0, wouldBlock{}
+			return 0, wouldBlockError{}
 		}
 		p.more.Wait()
 	}

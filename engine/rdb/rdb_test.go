@@ -62,15 +62,6 @@ func (d *dump) String() string {
 	return strings.Join(d.lines, "\n")
 }
 
-func readAll(t testing.TB, p []byte) *dump {
-	t.Helper()
-	d := &dump{}
-	if err := Read(bytes.NewReader(p), d); err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 func TestChecksumVector(t *testing.T) {
 	if got := crcUpdate(0, []byte("123456789")); got != 0xe9c6d914c4b8d9ca {
 		t.Fatalf("crc = %x", got)

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"math"
 	"net"
 	"strconv"
 	"time"
@@ -15,19 +16,20 @@ func Commands() []command.Spec {
 		{
 			Name: "psync", Group: "server", Since: "2.8.0", Arity: -3,
 			Summary: "Starts to send the replication stream to a replica.",
-			Flags:   command.Admin | command.NoMulti | command.NoScript | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdPSYNC,
 		},
 		{
 			Name: "replconf", Group: "server", Since: "3.0.0", Arity: -1,
 			Summary: "Tells the primary about a replica.",
-			Flags:   command.Admin | command.NoScript | command.Loading | command.Stale | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.AllowBusy | command.Admin | command.NoScript | command.Loading | command.Stale | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLCONF,
 		},
 		{
 			Name: "replicaof", Group: "server", Since: "5.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
-			Flags:   command.Admin | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			// Not in a transaction: it waits for all stripes, which the transaction may hold.
+			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
@@ -39,7 +41,8 @@ func Commands() []command.Spec {
 		{
 			Name: "slaveof", Group: "server", Since: "1.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
-			Flags:   command.Admin | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			// Not in a transaction: it waits for all stripes, which the transaction may hold.
+			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
@@ -178,47 +181,56 @@ func cmdROLE(c *command.Ctx) {
 // waiting is a client's WAIT between its first run and its last.
 type waiting struct{ *Waiter }
 
+// Ended is part of command.Ender: the client has gone while it waited.
+func (w waiting) Ended() { w.Cancel() }
+
 // WAIT numreplicas timeout
 func cmdWAIT(c *command.Ctx) {
 	n := c.Args.Int()
 	timeout := c.Args.IntOr("ERR timeout is not an integer or out of range")
-	if timeout < 0 {
+	switch {
+	case timeout < 0:
 		c.Args.Fail("ERR timeout is negative")
+	case timeout > math.MaxInt64-c.Now:
+		c.Args.Fail("ERR timeout is out of range")
 	}
-	if c.Failed() {
+	cl := c.Client
+	w, again := cl.Replication.(waiting)
+	cl.Replication = nil
+	finish := func(out *resp.Writer) { out.Int(int64(w.Cancel())) }
+	switch {
+	case c.Failed():
 		return
-	}
-	if c.Server.Has(command.StateReplica) {
+	case c.Server.Has(command.StateReplica):
+		if again {
+			w.Cancel()
+		}
 		c.Reply.Error("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a " +
 			"replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
 		return
-	}
-	// The command runs again when enough replicas have answered, or the time is over: then for what was there at first.
-	r, cl := of(c), c.Client
-	w, again := cl.Replication.(*waiting)
-	if !again {
-		acked, held := r.Wait(int(n), func(int) { cl.Wake() })
-		if held == nil {
+	case !again:
+		acked, waiter := of(c).Wait(int(n), func(int) { cl.Wake() })
+		if waiter == nil {
 			c.Reply.Int(int64(acked))
 			return
 		}
-		w = &waiting{held}
-	} else if acked := w.Count(); acked >= int(n) {
-		w.Cancel()
-		cl.Replication = nil
-		c.Reply.Int(int64(acked))
+		w.Waiter = waiter
+	case w.Enough():
+		// The command runs again when replicas have answered: then for what there was at first.
+		finish(c.Reply)
 		return
 	}
 	var deadline time.Time
 	if timeout > 0 {
 		deadline = time.UnixMilli(c.Now + timeout)
 	}
-	cl.Replication = w
-	over := func(out *resp.Writer) {
-		cl.Replication = nil
-		out.Int(int64(w.Cancel()))
-	}
-	if !c.Block(deadline, over) { // in a transaction
-		over(c.Reply)
+	mark := len(c.Reply.Buf)
+	switch {
+	case !c.Block(deadline, finish): // in a transaction
+		finish(c.Reply)
+	case len(c.Reply.Buf) > mark: // the time is over, or CLIENT UNBLOCK has ended it
+		w.Cancel()
+	default:
+		cl.Replication = w
 	}
 }

@@ -145,7 +145,7 @@ func (n *node) WriteSnapshot(_ context.Context, w io.Writer, atCut func()) error
 	lock.Lock()
 	n.mu.Lock()
 	atCut()
-	_, _, db, _ := n.Position()
+	p, _ := n.Position()
 	data := make(map[string]string, len(n.data))
 	for k, v := range n.data {
 		data[k] = v
@@ -153,7 +153,7 @@ func (n *node) WriteSnapshot(_ context.Context, w io.Writer, atCut func()) error
 	n.mu.Unlock()
 	lock.Unlock()
 	out := rdb.NewWriter(w)
-	out.Aux("repl-stream-db", strconv.Itoa(db))
+	out.Aux("repl-stream-db", strconv.Itoa(p.DB))
 	for k, v := range data {
 		out.Begin(rdb.Key{Name: []byte(k), Type: rdb.String})
 		out.Element([]byte(v))

@@ -282,14 +282,15 @@ func (l *link) load(conn io.Writer, in *bufio.Reader, id string, offset int64) e
 		return refused("PSYNC", head, nil)
 	}
 	mark, marked := strings.CutPrefix(head, "$EOF:")
-	body, size := in, int64(0)
+	body := in
 	var limited *io.LimitedReader
 	if marked {
 		if len(mark) != 40 {
 			return refused("PSYNC", head, nil)
 		}
 	} else {
-		if size, err = strconv.ParseInt(head[1:], 10, 64); err != nil || size < 0 {
+		size, err := strconv.ParseInt(head[1:], 10, 64)
+		if err != nil || size < 0 {
 			return refused("PSYNC", head, nil)
 		}
 		limited = &io.LimitedReader{R: in, N: size}

@@ -280,31 +280,38 @@ func (r *Replication) pinger() {
 // Position. (On a primary the cut's own locks are enough, and it does no harm.)
 func (r *Replication) Locker() sync.Locker { return &r.apply }
 
+// Position is a place in a history.
+type Position struct {
+	ID     string
+	Offset int64
+	DB     int // that the stream has selected there
+}
+
 // Position is where the data set stands in its history; ok is false if it has none that another node could share. Only
 // at a cut (Host.WriteSnapshot's atCut) does it belong to what was saved.
-func (r *Replication) Position() (id string, offset int64, db int, ok bool) {
+func (r *Replication) Position() (p Position, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.known {
-		return "", 0, 0, false
+		return Position{}, false
 	}
 	r.stream.mu.Lock()
 	defer r.stream.mu.Unlock()
-	db = max(r.stream.db, 0)
+	p = Position{ID: r.id, Offset: r.stream.end, DB: max(r.stream.db, 0)}
 	if r.link != nil {
-		db = r.streamDB
+		p.DB = r.streamDB
 	}
-	return r.id, r.stream.end, db, true
+	return p, true
 }
 
 // Restore sets the position that a snapshot was saved with, before the node serves anyone. The node may go on in
 // that history as a replica; as a primary it starts a new one that replicas of exactly this offset can follow.
-func (r *Replication) Restore(id string, offset int64, db int) {
+func (r *Replication) Restore(p Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.id, r.id2, r.id2Offset = newID(), id, offset+1
-	r.streamDB = db
-	r.setStream(newStream(offset, r.cfg.BacklogSize, r.cfg.OutputLimit))
+	r.id, r.id2, r.id2Offset = newID(), p.ID, p.Offset+1
+	r.streamDB = p.DB
+	r.setStream(newStream(p.Offset, r.cfg.BacklogSize, r.cfg.OutputLimit))
 }
 
 // Status tells the state.

@@ -290,7 +290,7 @@ func TestPromotionDuringFullSync(t *testing.T) {
 	if s.Replica || s.ReplicationID == p.Status().ReplicationID {
 		t.Fatalf("%+v", s)
 	}
-	if _, _, _, ok := r.Position(); ok && s.Offset != 0 {
+	if _, ok := r.Position(); ok && s.Offset != 0 {
 		t.Error("a half loaded node claims a position")
 	}
 }
@@ -346,7 +346,7 @@ func TestRestore(t *testing.T) {
 	ahead.follows(p)
 	p.write("SET", "a", "1")
 	p.acked(2)
-	id, offset, db, ok := r.Position()
+	at, ok := r.Position()
 	if !ok {
 		t.Fatal("no position")
 	}
@@ -357,7 +357,7 @@ func TestRestore(t *testing.T) {
 
 	again := newNode(t, Config{})
 	again.write("SET", "a", saved)
-	again.Restore(id, offset, db)
+	again.Restore(at)
 	again.follows(p)
 	p.acked(2)
 	same(t, p, again)
@@ -368,7 +368,7 @@ func TestRestore(t *testing.T) {
 	p.stop()
 	old := newNode(t, Config{})
 	old.write("SET", "a", saved)
-	old.Restore(id, offset, db)
+	old.Restore(at)
 	old.write("SET", "c", "3") // the same offset as b had, in another history
 	ahead.follows(old)
 	old.acked(1)

@@ -25,11 +25,16 @@ func (r *Replication) Wait(n int, tell func(acked int)) (acked int, w *Waiter) {
 	return acked, w
 }
 
-// Count is the number of replicas that have acknowledged what there was when the waiting began.
-func (w *Waiter) Count() int {
+// Enough says whether enough replicas have acknowledged what there was when the waiting began. If not (one of them has left
+// meanwhile), the waiting goes on.
+func (w *Waiter) Enough() bool {
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
-	return w.r.ackedBy(w.offset)
+	if w.r.ackedBy(w.offset) >= w.n {
+		return true
+	}
+	w.r.waiters[w] = struct{}{}
+	return false
 }
 
 // Cancel ends the waiting and returns the count: tell is not called any more.

@@ -105,10 +105,10 @@ func (l *loader) Begin(k rdb.Key) error {
 }
 
 func (l *loader) Element(v []byte) error {
-	switch {
-	case l.key.Type == rdb.String:
+	switch l.key.Type {
+	case rdb.String:
 		l.text = append(l.text[:0], v...)
-	case l.key.Type == rdb.List:
+	case rdb.List:
 		l.list.Push(false, v, ds.DefaultListLimits)
 	default:
 		l.set.Add(v, ds.DefaultSetLimits)

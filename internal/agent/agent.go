@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/shirou/gopsutil/v4/mem"
 	"golang.org/x/sync/errgroup"
 
 	agentv1 "github.com/elastane/elastane/api/agent/v1"
@@ -146,11 +147,11 @@ func offerMachine(opts *Options) error {
 		opts.VCPUs = uint32(runtime.NumCPU())
 	}
 	if opts.MemoryBytes == 0 {
-		var info syscall.Sysinfo_t
-		if err := syscall.Sysinfo(&info); err != nil {
+		memory, err := mem.VirtualMemory()
+		if err != nil {
 			return fmt.Errorf("find the machine's memory: %w", err)
 		}
-		opts.MemoryBytes = uint64(info.Totalram) * uint64(info.Unit)
+		opts.MemoryBytes = memory.Total
 	}
 	switch factor := opts.Overcommit; {
 	case factor == 0:

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -64,6 +65,11 @@ func hasNames(leaf *x509.Certificate, names []string) bool {
 		held = append(held, ip.String())
 	}
 	wanted := slices.Clone(names)
+	for i, name := range wanted {
+		if ip := net.ParseIP(name); ip != nil {
+			wanted[i] = ip.String() // an IPv6 address can be written in several ways
+		}
+	}
 	slices.Sort(held)
 	slices.Sort(wanted)
 	return slices.Equal(slices.Compact(held), slices.Compact(wanted))

@@ -19,6 +19,9 @@ type files interface {
 	RemoveAll(name string) error
 }
 
+// tempPrefix begins the names of files that are being written; a crash may leave some.
+const tempPrefix = ".tmp-"
+
 // disk is the real file system.
 type disk struct{}
 
@@ -27,7 +30,7 @@ func (disk) Read(name string) ([]byte, error) { return os.ReadFile(name) }
 // Write goes through a temporary file beside the real one: after a crash there is the old content or
 // the new, and a checksum inside tells where a power cut left less.
 func (disk) Write(name string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".tmp-*") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(name), tempPrefix+"*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -45,7 +48,19 @@ func (disk) Write(name string, data []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return os.Rename(f.Name(), name)
+	if err = os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+// syncDir makes a rename outlast a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (disk) Names(dir string) ([]string, error) {

@@ -189,6 +189,9 @@ func (i *identity) enroll(ctx context.Context, serverURL, joinToken string) erro
 	}
 	config, token := i.tlsConfig(), ""
 	if p == nil || i.now().After(p.cert.Leaf.NotAfter) {
+		if joinToken == "" {
+			return errors.New("enrol: this agent has no valid certificate: it needs a join token")
+		}
 		fingerprint, err := agentv1.JoinTokenFingerprint(joinToken)
 		if err != nil {
 			return fmt.Errorf("enrol: %w", err)

@@ -244,6 +244,11 @@ func hostPort(host string, port uint32) string {
 
 // needsRestart says whether something changed that a node only takes in at its start.
 func needsRestart(a, b driver.Options) bool {
+	for name := range a.Config.Parameters {
+		if _, kept := b.Config.Parameters[name]; !kept {
+			return true // only a start brings a parameter back to its default
+		}
+	}
 	return a.Engine != b.Engine || a.EngineVersion != b.EngineVersion || a.EngineNodeID != b.EngineNodeID ||
 		a.ListenAddr != b.ListenAddr || a.AnnounceHost != b.AnnounceHost || a.AnnouncePort != b.AnnouncePort ||
 		a.ClusterEnabled != b.ClusterEnabled || a.ReplicationPassword != b.ReplicationPassword || a.ReplicationTLS != b.ReplicationTLS

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -94,6 +95,9 @@ func (a *Agent) session(ctx context.Context) (welcomed bool, err error) {
 	}()
 	impatient := time.AfterFunc(greetTimeout, cancel)
 	if err := a.greet(stream); err != nil {
+		if errors.As(err, new(*tls.CertificateVerificationError)) {
+			err = fmt.Errorf("%w: %w", errForeign, err)
+		}
 		return false, err
 	}
 	if !impatient.Stop() {

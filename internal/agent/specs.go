@@ -99,6 +99,12 @@ func (s *specStore) load() (*agentv1.Specs, error) {
 	specs := &agentv1.Specs{}
 	for _, name := range names {
 		path := filepath.Join(s.dir, name)
+		if strings.HasPrefix(name, tempPrefix) {
+			if err := s.files.RemoveAll(path); err != nil {
+				return nil, fmt.Errorf("clean the spec store: %w", err)
+			}
+			continue
+		}
 		base, isSpec := strings.CutSuffix(name, specSuffix)
 		if !isSpec {
 			continue
@@ -122,11 +128,11 @@ func addSpec(specs *agentv1.Specs, kind, id string, data []byte) error {
 	var err error
 	switch kind {
 	case kindNode:
-		specs.Nodes, err = appendSpec(specs.Nodes, &agentv1.NodeSpec{}, (*agentv1.NodeSpec).GetNodeId, id, data)
+		specs.Nodes, err = appendSpec(specs.GetNodes(), &agentv1.NodeSpec{}, (*agentv1.NodeSpec).GetNodeId, id, data)
 	case kindEndpoint:
-		specs.Endpoints, err = appendSpec(specs.Endpoints, &agentv1.EndpointSpec{}, (*agentv1.EndpointSpec).GetEndpointId, id, data)
+		specs.Endpoints, err = appendSpec(specs.GetEndpoints(), &agentv1.EndpointSpec{}, (*agentv1.EndpointSpec).GetEndpointId, id, data)
 	case kindClusterMap:
-		specs.ClusterMaps, err = appendSpec(specs.ClusterMaps, &agentv1.ClusterMap{}, (*agentv1.ClusterMap).GetClusterMapId, id, data)
+		specs.ClusterMaps, err = appendSpec(specs.GetClusterMaps(), &agentv1.ClusterMap{}, (*agentv1.ClusterMap).GetClusterMapId, id, data)
 	default:
 		err = fmt.Errorf("%w: unknown kind", errSpecFile)
 	}

@@ -53,10 +53,6 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 	if o.AdvertiseHost == "" {
 		o.AdvertiseHost = o.ClusterHost
 	}
-	lock, err := lockDataDir(o.DataDir)
-	if err != nil {
-		return err
-	}
 	var engine engineRuntime
 	options := agent.Options{
 		ServerURL: "https://" + o.Server, JoinToken: token, DataDir: o.DataDir, Zone: o.Zone, Host: o.Host,
@@ -74,7 +70,7 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 			return nil
 		},
 	}
-	return errors.Join(stack.Run(ctx), lock.release())
+	return stack.Run(ctx)
 }
 
 // tokenWait is how long an agent waits for the file with its token, which a control plane that starts at
@@ -129,7 +125,12 @@ func agentUnit(name string, options func(context.Context) (agent.Options, error)
 			}
 			return a.Start(ctx)
 		},
-		Stop: func(ctx context.Context) error { return a.Stop(ctx) },
+		Stop: func(ctx context.Context) error {
+			if a == nil { // one of several that start side by side, of which another failed
+				return nil
+			}
+			return a.Stop(ctx)
+		},
 	}
 }
 

@@ -105,14 +105,16 @@ func (d *dev) units() ([]Unit, error) {
 		units = append(units, Unit{Name: "postgres", Start: postgres.start, Stop: postgres.stop})
 	}
 	units = append(units, d.cp.databaseUnit(), d.addressUnit(), d.cp.fleetUnit(), d.engine.unit(d.Logger))
+	d.agents = make([]*agent.Agent, d.Agents)
 	ports, err := d.Ports.split(d.Agents)
 	if err != nil {
 		return nil, err
 	}
-	for i := range d.Agents {
-		units = append(units, d.agentUnit(i, ports[i]))
+	agents := make([]Unit, d.Agents)
+	for i := range agents {
+		agents[i] = d.agentUnit(i, ports[i])
 	}
-	return append(units, d.cp.workerUnit(), d.cp.webUnit()), nil
+	return append(units, sideBySide("agents", agents), d.cp.workerUnit(), d.cp.webUnit()), nil
 }
 
 // addressUnit takes this installation's part of the loopback net, or falls back to ports where the
@@ -170,7 +172,7 @@ func (d *dev) agentUnit(i int, ports PortRange) Unit {
 			PortMin: uint32(ports.Min), PortMax: uint32(ports.Max),
 			Drivers: d.engine.drivers, Logger: d.Logger.With("agent", name),
 		}, nil
-	}, func(a *agent.Agent) { d.agents = append(d.agents, a) })
+	}, func(a *agent.Agent) { d.agents[i] = a })
 }
 
 // ready waits for the agents' first sessions and tells the user how to begin.

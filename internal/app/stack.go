@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -96,6 +97,40 @@ func (s *Stack) stop(ctx context.Context, units []Unit) error {
 		s.Logger.Debug("stopped", "unit", units[i].Name, "took", time.Since(began))
 	}
 	return errors.Join(errs...)
+}
+
+// sideBySide makes one unit of several that start at the same time, and stop at the same time: each
+// agent has nodes to save, and they share one deadline.
+func sideBySide(name string, units []Unit) Unit {
+	all := func(ctx context.Context, step func(Unit) func(context.Context) error) error {
+		errs := make([]error, len(units))
+		var group sync.WaitGroup
+		for i, u := range units {
+			group.Go(func() {
+				if err := step(u)(ctx); err != nil {
+					errs[i] = fmt.Errorf("%s: %w", u.Name, err)
+				}
+			})
+		}
+		group.Wait()
+		return errors.Join(errs...)
+	}
+	stop := func(ctx context.Context) error {
+		return all(ctx, func(u Unit) func(context.Context) error { return u.Stop })
+	}
+	return Unit{
+		Name: name,
+		Start: func(ctx context.Context) error {
+			err := all(ctx, func(u Unit) func(context.Context) error { return u.Start })
+			if err == nil {
+				return nil
+			}
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), StopTimeout)
+			defer cancel()
+			return errors.Join(err, stop(stopping))
+		},
+		Stop: stop,
+	}
 }
 
 // DumpStacks writes the stacks of all goroutines, to show what a late stop waits for.

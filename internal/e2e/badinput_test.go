@@ -20,6 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elastane/elastane/internal/e2e/proc"
 )
 
 // requireAPIError checks the code and the HTTP status of what an SDK call returned.
@@ -76,16 +78,16 @@ func TestBadInput(t *testing.T) {
 		{"missing node type", "InvalidParameterValue", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
 			in.CacheNodeType = nil
 		})},
-		{"unknown engine version", "InvalidParameterValue", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
+		{"unknown engine version", "InvalidParameterCombination", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
 			in.EngineVersion = aws.String("99.9")
 		})},
-		{"automatic failover with one node", "InvalidParameterValue", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
+		{"automatic failover with one node", "InvalidParameterCombination", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
 			in.NumCacheClusters, in.AutomaticFailoverEnabled = aws.Int32(1), aws.Bool(true)
 		})},
 		{"too many members", "InvalidParameterValue", 400, create(func(in *elasticache.CreateReplicationGroupInput) {
 			in.NumCacheClusters = aws.Int32(7)
 		})},
-		{"failover with one node", "InvalidReplicationGroupState", 400, func() error {
+		{"failover with one node", "TestFailoverNotAvailableFault", 400, func() error {
 			_, err := api.TestFailover(t.Context(), &elasticache.TestFailoverInput{ReplicationGroupId: single.ReplicationGroupId, NodeGroupId: aws.String("0001")})
 			return err
 		}},
@@ -171,7 +173,7 @@ func TestSignatures(t *testing.T) {
 		require.Equal(t, "SignatureDoesNotMatch", code, off)
 		require.Equal(t, 403, status, off)
 	}
-	require.NotContains(t, d.log.String(), "right-secret")
+	require.NotContains(t, d.Log.String(), "right-secret")
 }
 
 // post sends a signed form and returns the error code and the status of the answer.
@@ -216,7 +218,7 @@ func TestRefusedStarts(t *testing.T) {
 		says string
 	}{
 		{"port in use", []string{"dev", "--listen", taken, "--data", t.TempDir()}, 1, taken + " is in use"},
-		{"data directory in use", []string{"dev", "--listen", "127.0.0.1:0", "--data", d.dataDir}, 1, "in use by another elastane"},
+		{"data directory in use", []string{"dev", "--listen", "127.0.0.1:0", "--data", d.Dir}, 1, "in use by another elastane"},
 		{"open to the network", []string{"dev", "--listen", "0.0.0.0:0", "--data", t.TempDir()}, 2, "--credentials"},
 		{"no agents", []string{"dev", "--agents", "0", "--data", t.TempDir()}, 2, "--agents 0"},
 		{"bad port range", []string{"dev", "--port-range", "9-1", "--data", t.TempDir()}, 2, "--port-range 9-1"},
@@ -228,14 +230,14 @@ func TestRefusedStarts(t *testing.T) {
 		{"missing credentials file", []string{"dev", "--credentials", "/nonexistent", "--data", t.TempDir()}, 1, "/nonexistent"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := launch(c.args...)
+			p, err := proc.Launch(binary, c.args...)
 			require.NoError(t, err)
-			for range p.lines { // until its end
+			for range p.Lines { // until its end
 			}
-			require.Equal(t, c.code, p.wait(), p.log)
-			require.Contains(t, p.log.String(), c.says)
-			require.LessOrEqual(t, strings.Count(p.log.String(), "\n"), 2, "one clear line, and a hint:\n%s", p.log)
-			require.NotContains(t, p.log.String(), "goroutine")
+			require.Equal(t, c.code, p.Wait(), p.Log)
+			require.Contains(t, p.Log.String(), c.says)
+			require.LessOrEqual(t, strings.Count(p.Log.String(), "\n"), 2, "one clear line, and a hint:\n%s", p.Log)
+			require.NotContains(t, p.Log.String(), "goroutine")
 		})
 	}
 	// The running one was not disturbed.

@@ -68,9 +68,9 @@ func TestOrderlyRestartKeepsData(t *testing.T) {
 	c := cache(t, g.NodeGroups[0].PrimaryEndpoint, nil)
 	require.NoError(t, c.Set(t.Context(), "kept", "yes", 0).Err())
 	began := time.Now()
-	require.Equal(t, 0, d.terminate())
+	require.Equal(t, 0, d.Terminate())
 	require.Less(t, time.Since(began), 10*time.Second)
-	require.NoError(t, d.start())
+	require.NoError(t, d.Start())
 	d.waitAvailable(t, "rested")
 	eventually(t, "the data is back", func() bool { return c.Get(t.Context(), "kept").Val() == "yes" })
 }

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,11 +22,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elastane/elastane/internal/e2e/proc"
 )
 
 const (
 	// patience bounds every wait for something that should take well under a second.
-	patience = 60 * time.Second
+	patience = proc.Patience
 	region   = "us-east-1"
 )
 
@@ -58,94 +57,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// process is one run of the binary.
-type process struct {
-	cmd    *exec.Cmd
-	log    *logBuffer
-	lines  chan string // of standard output; closed at its end
-	exited chan struct{}
-	err    error // of Wait, once exited is closed
-}
-
-// logBuffer keeps what a process writes to standard error, to show it when a test fails.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// launch starts the binary. Its environment is this one's without what would change its behaviour.
-func launch(args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(binary, args...), log: &logBuffer{}, lines: make(chan string, 100), exited: make(chan struct{})}
-	for _, pair := range os.Environ() {
-		if !strings.HasPrefix(pair, "AWS_") && !strings.HasPrefix(pair, "ELASTANE_") {
-			p.cmd.Env = append(p.cmd.Env, pair)
-		}
-	}
-	p.cmd.Stderr = p.log
-	// An own group, so that Ctrl-C in a terminal ends the tests and not their servers first.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		defer close(p.exited)
-		scanner := bufio.NewScanner(out)
-		for scanner.Scan() {
-			p.lines <- scanner.Text()
-		}
-		close(p.lines)
-		p.err = p.cmd.Wait()
-	}()
-	return p, nil
-}
-
-// terminate asks the process to stop and returns its exit code; -1 if it did not stop in time.
-func (p *process) terminate() int {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	return p.wait()
-}
-
-// kill ends the process with -9.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
-	<-p.exited
-}
-
-func (p *process) wait() int {
-	select {
-	case <-p.exited:
-		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		p.kill()
-		return -1
-	}
-}
-
-// dev is a running `elastane dev`.
+// dev is a running `elastane dev` with what tests do to it.
 type dev struct {
-	*process
-	dataDir string
-	args    []string
-	env     map[string]string // what it told the shell to export
+	*proc.Dev
+	keyID, secret string // empty: those that dev suggests
 }
 
-// startDev runs dev with a data directory and port of its own, and stops it with the test.
 func startDev(t *testing.T, args ...string) *dev {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "elastane-e2e-") // not t.TempDir: its long names do not fit a socket address
@@ -153,9 +70,9 @@ func startDev(t *testing.T, args ...string) *dev {
 	d, err := newDev(dir, args...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		code := d.terminate()
+		code := d.Terminate()
 		if t.Failed() {
-			t.Logf("log of elastane dev:\n%s", d.log)
+			t.Logf("log of elastane dev:\n%s", d.Log.Tail())
 		}
 		require.Equal(t, 0, code, "dev stops cleanly")
 		require.NoError(t, os.RemoveAll(dir))
@@ -164,48 +81,18 @@ func startDev(t *testing.T, args ...string) *dev {
 }
 
 func newDev(dir string, args ...string) (*dev, error) {
-	d := &dev{dataDir: dir, args: args}
-	return d, d.start()
-}
-
-// start runs dev and waits until it says that it is ready. It can be called again after an end.
-func (d *dev) start() error {
-	args := append([]string{"dev", "--listen", "127.0.0.1:0", "--data", d.dataDir}, d.args...)
-	p, err := launch(args...)
-	if err != nil {
-		return err
-	}
-	d.process, d.env = p, map[string]string{}
-	deadline := time.After(patience)
-	for {
-		select {
-		case line, ok := <-p.lines:
-			if !ok {
-				<-p.exited
-				return fmt.Errorf("dev ended: %w\n%s", p.err, p.log)
-			}
-			if assignment, ok := strings.CutPrefix(line, "export "); ok {
-				name, value, _ := strings.Cut(assignment, "=")
-				d.env[name] = strings.Trim(value, "'")
-			}
-			if strings.HasPrefix(line, "export ELASTANE_CA_FILE=") { // the last line
-				return nil
-			}
-		case <-deadline:
-			p.kill()
-			return fmt.Errorf("dev was not ready within %v\n%s", patience, p.log)
-		}
-	}
+	d, err := proc.StartDev(binary, dir, args...)
+	return &dev{Dev: d}, err
 }
 
 // restart kills dev with -9 and starts it again on the same data.
 func (d *dev) restart(t *testing.T) {
 	t.Helper()
-	d.kill()
-	require.NoError(t, d.start())
+	d.Kill()
+	require.NoError(t, d.Start())
 }
 
-func (d *dev) endpoint() string { return d.env["AWS_ENDPOINT_URL_ELASTICACHE"] }
+func (d *dev) endpoint() string { return d.Env["AWS_ENDPOINT_URL_ELASTICACHE"] }
 
 // sharedDev is the one dev of all tests that leave it alone: starting one for each would be slow.
 type sharedDev struct {
@@ -232,16 +119,20 @@ func (s *sharedDev) stop() {
 	if s.dev == nil {
 		return
 	}
-	if s.dev.process != nil {
-		if code := s.dev.terminate(); code != 0 {
-			fmt.Fprintf(os.Stderr, "the shared dev ended with code %d\n%s", code, s.dev.log)
+	if s.dev.Process != nil {
+		if code := s.dev.Terminate(); code != 0 {
+			fmt.Fprintf(os.Stderr, "the shared dev ended with code %d\n%s", code, s.dev.Log.Tail())
 		}
 	}
-	_ = os.RemoveAll(s.dev.dataDir) // a temporary directory
+	_ = os.RemoveAll(s.dev.Dir) // a temporary directory
 }
 
-// api is an SDK client with the keys that dev suggests.
-func (d *dev) api() *elasticache.Client { return client(d.endpoint(), "test", "test") }
+func (d *dev) api() *elasticache.Client {
+	if d.keyID != "" {
+		return client(d.endpoint(), d.keyID, d.secret)
+	}
+	return client(d.endpoint(), "test", "test")
+}
 
 func client(endpoint, keyID, secret string) *elasticache.Client {
 	return elasticache.New(elasticache.Options{
@@ -257,12 +148,12 @@ func (d *dev) cli(t *testing.T, args ...string) (string, error) {
 	if err != nil {
 		t.Skip("the AWS CLI is not installed here")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, aws, append([]string{"elasticache"}, args...)...)
 	cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
-	for name, value := range d.env {
+	for name, value := range d.Env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	out, err := cmd.CombinedOutput()
@@ -323,13 +214,13 @@ func (d *dev) waitAvailable(t *testing.T, id string) {
 		o.MinDelay, o.MaxDelay = 10*time.Millisecond, 100*time.Millisecond
 	})
 	err := waiter.Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, patience)
-	require.NoError(t, err, "log of dev:\n%s", d.log)
+	require.NoError(t, err, "log of dev:\n%s", d.Log.Tail())
 }
 
 // tlsConfig trusts the installation's certificate authority and nothing else.
 func (d *dev) tlsConfig(t *testing.T) *tls.Config {
 	t.Helper()
-	pem, err := os.ReadFile(d.env["ELASTANE_CA_FILE"])
+	pem, err := os.ReadFile(d.Env["ELASTANE_CA_FILE"])
 	require.NoError(t, err)
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(pem))

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/elastane/elastane/api"
 )
 
 // accessLog writes one line for each request. Query strings, headers and bodies hold signatures and
@@ -14,11 +16,10 @@ func (e *edge) accessLog(next http.Handler) http.Handler {
 		start := e.Clock()
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
-			status := ww.Status()
-			if status == 0 {
-				status = http.StatusInternalServerError // it is panicking; recover answers
+			rec, status := about(r), ww.Status()
+			if status == 0 { // it is panicking; recover answers
+				status, rec.code = http.StatusInternalServerError, api.CodeInternalFailure
 			}
-			rec := about(r)
 			took := e.Clock().Sub(start)
 			if e.Observe != nil && rec.action != "" {
 				e.Observe(rec.action, rec.code, took)

@@ -51,7 +51,14 @@ func (e *edge) signer(r *http.Request) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	if !key.Unverified {
+	if key.Unverified {
+		if byWebPage(r) {
+			return identity{}, &api.Error{
+				Code: "AccessDenied", Status: http.StatusForbidden,
+				Message: "Without credentials set up, requests are taken only under a name of this machine, and not from a web page of another site.",
+			}
+		}
+	} else {
 		if err := signature.CheckTime(e.Clock()); err != nil {
 			return identity{}, signatureError(err)
 		}
@@ -62,14 +69,13 @@ func (e *edge) signer(r *http.Request) (identity, error) {
 	return identity{accessKeyID: signature.AccessKeyID, account: key.Account, region: signature.Region}, nil
 }
 
-// unsigned lets a request without any signature pass where that is allowed: REST, from loopback, and not sent by a
-// web page of another site, which a browser on this machine would do for anyone.
+// unsigned lets a request without any signature pass where that is allowed: REST, from loopback, and not sent by a web page.
 func (e *edge) unsigned(r *http.Request, refusal error) (identity, bool) {
 	var missing *sigv4.Error
 	if !e.AllowUnsigned || !isREST(r) || !errors.As(refusal, &missing) || missing.Kind != sigv4.Missing {
 		return identity{}, false
 	}
-	if !isLoopback(r.RemoteAddr) || !isLoopback(r.Host) || http.NewCrossOriginProtection().Check(r) != nil {
+	if !isLoopback(r.RemoteAddr) || byWebPage(r) {
 		return identity{}, false
 	}
 	region := r.URL.Query().Get("region")
@@ -82,18 +88,45 @@ func (e *edge) unsigned(r *http.Request, refusal error) (identity, bool) {
 	return identity{account: DefaultAccount, region: region}, true
 }
 
-// isLoopback reports whether a host, with or without a port, is this machine. The name in the Host header
-// counts as well as the peer's address, or else any name that resolves to 127.0.0.1 would do.
-func isLoopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+// byWebPage reports whether a request may come from a web page of another site: a browser on this machine sends requests
+// to loopback for any page, so being here proves nothing. Browsers tell the site of the page; and a page that had its own
+// name resolve to loopback still shows that name in Host.
+func byWebPage(r *http.Request) bool {
+	if !isLocalName(r.Host) {
 		return true
 	}
-	addr, err := netip.ParseAddr(host)
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "":
+		origin := r.Header.Get("Origin")
+		return origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host
+	default:
+		return true
+	}
+}
+
+// isLocalName reports whether a host, with or without a port, is an address or a name that no public DNS server
+// answers for: localhost, a name without a dot (as between containers), or one under .internal.
+func isLocalName(hostport string) bool {
+	host := withoutPort(hostport)
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".internal")
+}
+
+// isLoopback reports whether an address, with or without a port, is one of loopback.
+func isLoopback(hostport string) bool {
+	addr, err := netip.ParseAddr(withoutPort(hostport))
 	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func withoutPort(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return strings.Trim(hostport, "[]")
 }
 
 // signatureError gives a refusal the code and status that AWS has for it.

@@ -95,8 +95,8 @@ func TestDevelopment(t *testing.T) {
 		status               int
 		account, region      string
 	}{
-		"any key, at any time":        {"/v1/events", "10.0.0.1:1", "cache.example", map[string]string{"Authorization": signature("abc", "eu-west-3"), "X-Amz-Date": "20200101T000000Z"}, 200, "000000000000", "eu-west-3"},
-		"a key that is an account":    {"/v1/events", "10.0.0.1:1", "cache.example", map[string]string{"Authorization": signature("111122223333", "cn-north-1"), "X-Amz-Date": "20200101T000000Z"}, 200, "111122223333", "cn-north-1"},
+		"any key, at any time":        {"/v1/events", "10.0.0.1:1", "host.docker.internal:4567", map[string]string{"Authorization": signature("abc", "eu-west-3"), "X-Amz-Date": "20200101T000000Z"}, 200, "000000000000", "eu-west-3"},
+		"a key that is an account":    {"/v1/events", "10.0.0.1:1", "elastane:4567", map[string]string{"Authorization": signature("111122223333", "cn-north-1"), "X-Amz-Date": "20200101T000000Z"}, 200, "111122223333", "cn-north-1"},
 		"a bad region":                {"/v1/events", "127.0.0.1:1", "localhost", map[string]string{"Authorization": signature("abc", "x y"), "X-Amz-Date": "20200101T000000Z"}, 403, "", ""},
 		"unsigned":                    {"/v1/events", "127.0.0.1:1", "127.0.0.1:4567", nil, 200, "000000000000", "us-east-1"},
 		"unsigned, IPv6":              {"/v1/events", "[::1]:1", "localhost:4567", nil, 200, "000000000000", "us-east-1"},
@@ -123,16 +123,44 @@ func TestDevelopment(t *testing.T) {
 			}
 		})
 	}
-	t.Run("unsigned, from another site's page", func(t *testing.T) {
-		r := httptest.NewRequest(http.MethodPost, "/v1/users", strings.NewReader("{}"))
-		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost:4567"
-		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		if w.Code != 403 {
-			t.Errorf("status %d: %s", w.Code, w.Body)
-		}
-	})
+	signed := map[string]string{"Authorization": signature("abc", "us-east-1"), "X-Amz-Date": "20200101T000000Z"}
+	const presigned = "/?Action=DeleteUser&Version=2015-02-02&UserId=u&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2F20200101%2Fus-east-1%2F" +
+		"elasticache%2Faws4_request&X-Amz-Date=20200101T000000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+	for name, c := range map[string]struct {
+		method, target, host string
+		signed               bool
+		header, value        string
+		status               int
+	}{
+		"unsigned, another site's page":        {"POST", "/v1/users", "localhost:4567", false, "Sec-Fetch-Site", "cross-site", 403},
+		"unsigned, another site's old browser": {"POST", "/v1/users", "localhost:4567", false, "Origin", "http://evil.example", 403},
+		"unsigned, our own page":               {"GET", "/v1/users", "localhost:4567", false, "Sec-Fetch-Site", "same-origin", 200},
+		"unsigned, typed into a browser":       {"GET", "/v1/users", "localhost:4567", false, "Sec-Fetch-Site", "none", 200},
+		"signed, another port's page":          {"GET", "/v1/users", "localhost:4567", true, "Sec-Fetch-Site", "same-site", 403},
+		"signed, another site's page":          {"GET", "/v1/users", "localhost:4567", true, "Sec-Fetch-Site", "cross-site", 403},
+		"signed, our own old browser":          {"GET", "/v1/users", "127.0.0.1:4567", true, "Origin", "http://127.0.0.1:4567", 200},
+		"signed, a name that was rebound":      {"GET", "/v1/users", "evil.example:4567", true, "", "", 403},
+		"presigned link in another site":       {"GET", presigned, "127.0.0.1:4567", false, "Sec-Fetch-Site", "cross-site", 403},
+		"presigned, by a program":              {"GET", presigned, "127.0.0.1:4567", false, "", "", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(c.method, c.target, nil)
+			r.RemoteAddr, r.Host = "127.0.0.1:1", c.host
+			if c.signed {
+				for k, v := range signed {
+					r.Header.Set(k, v)
+				}
+			}
+			if c.header != "" {
+				r.Header.Set(c.header, c.value)
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != c.status {
+				t.Errorf("status %d: %s", w.Code, w.Body)
+			}
+		})
+	}
 	t.Run("not allowed", func(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/v1/events", nil)
 		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"

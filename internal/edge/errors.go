@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/elastane/elastane/api"
@@ -71,6 +72,7 @@ func isREST(r *http.Request) bool {
 func (e *edge) write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	if len(body) > 0 {
 		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)

@@ -131,15 +131,22 @@ func TestOperationErrors(t *testing.T) {
 	} {
 		for surface, path := range map[string]string{"query": "/?Action=DescribeReplicationGroups&Version=2015-02-02", "rest": "/v1/replication-groups"} {
 			t.Run(name+"/"+surface, func(t *testing.T) {
-				base, logged := testServer(t, Options{Handlers: handlersOf(func(context.Context, string, any) (reflect.Value, error) {
-					if c.err == nil {
-						panic(hidden)
-					}
-					return reflect.Value{}, c.err
-				})})
+				var observed []string
+				base, logged := testServer(t, Options{
+					Handlers: handlersOf(func(context.Context, string, any) (reflect.Value, error) {
+						if c.err == nil {
+							panic(hidden)
+						}
+						return reflect.Value{}, c.err
+					}),
+					Observe: func(action, code string, _ time.Duration) { observed = append(observed, action+" "+code) },
+				})
 				a := send(t, newRequest(t, "GET", base+path, "", ""), time.Now())
 				if a.status != c.status || a.code != c.code || (surface == "query" && a.kind != c.kind) {
 					t.Errorf("got %+v", a)
+				}
+				if len(observed) != 1 || observed[0] != "DescribeReplicationGroups "+c.code {
+					t.Errorf("observed %q", observed)
 				}
 				if strings.Contains(a.body, hidden) {
 					t.Errorf("the client is told %s", a.body)

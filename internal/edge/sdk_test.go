@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
@@ -51,7 +53,23 @@ func sdkClient(url string) *elasticache.Client {
 		Region:       "eu-central-1",
 		Credentials:  credentials.NewStaticCredentialsProvider(testKey, testSecret, ""),
 		Retryer:      aws.NopRetryer{},
+		HTTPClient:   ownBody{},
 	})
+}
+
+// ownBody sends requests with a body of its own. The SDK closes a request's body as soon as the answer's header is there;
+// when net/http has not yet looked for the body's end by then, it takes the SDK's EOF for a failed write and drops the
+// connection with the rest of the answer.
+type ownBody struct{}
+
+func (ownBody) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return http.DefaultClient.Do(r)
 }
 
 // callSDK calls an operation of the SDK's client by name.

@@ -309,6 +309,34 @@ func sortTexts(in reflect.Value) {
 	}
 }
 
+// TestItemFlags checks that a route for one item passes on what it may ask for besides.
+func TestItemFlags(t *testing.T) {
+	var seen any
+	base, _ := testServer(t, Options{Handlers: handlersOf(func(_ context.Context, operation string, in any) (reflect.Value, error) {
+		seen = in
+		return fullOutput(operation), nil
+	})})
+	a := send(t, newRequest(t, http.MethodGet, base+"/v1/cache-clusters/c?ShowCacheNodeInfo=true", "", ""), time.Now())
+	in, ok := seen.(*api.DescribeCacheClustersInput)
+	if !ok || a.status != http.StatusOK || api.Value(in.CacheClusterId) != "c" || !api.Value(in.ShowCacheNodeInfo) {
+		t.Errorf("%+v, %s", a, dump(seen))
+	}
+	a = send(t, newRequest(t, http.MethodGet, base+"/v1/cache-clusters/c?MaxRecords=20", "", ""), time.Now())
+	if a.status != http.StatusBadRequest || a.code != "MalformedInput" {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestItemMissing checks that an item route never answers with nothing.
+func TestItemMissing(t *testing.T) {
+	base, _ := testServer(t, Options{Handlers: handlersOf(func(context.Context, string, any) (reflect.Value, error) {
+		return reflect.Value{}, nil
+	})})
+	if a := send(t, newRequest(t, http.MethodGet, base+"/v1/users/u", "", ""), time.Now()); a.status != 500 || a.code != "InternalFailure" {
+		t.Errorf("%+v", a)
+	}
+}
+
 // firstOfFirstList returns a pointer to the first element of an output's only list.
 func firstOfFirstList(out reflect.Value) reflect.Value {
 	for i := range out.Elem().NumField() {

@@ -70,8 +70,11 @@ func (c *caller) enroll(id uuid.UUID, token string) error {
 	return err
 }
 
-// session says Hello, and returns the first answer with what reads on.
-func (c *caller) session(hello *agentv1.Hello) (receive func() (*agentv1.ServerMessage, error), err error) {
+// wire is a session's stream as the agent holds it.
+type wire = connect.BidiStreamForClient[agentv1.AgentMessage, agentv1.ServerMessage]
+
+// session says Hello and takes the first answer.
+func (c *caller) session(hello *agentv1.Hello) (*wire, error) {
 	ctx, cancel := context.WithCancel(c.w.ctx)
 	stream := agentv1connect.NewAgentServiceClient(c.http(), c.w.server.URL()).Session(ctx)
 	c.w.t.Cleanup(func() {
@@ -80,8 +83,8 @@ func (c *caller) session(hello *agentv1.Hello) (receive func() (*agentv1.ServerM
 		_ = stream.CloseResponse()
 	})
 	_ = stream.Send(&agentv1.AgentMessage{Message: &agentv1.AgentMessage_Hello{Hello: hello}}) // Receive has the reason
-	_, err = stream.Receive()
-	return stream.Receive, err
+	_, err := stream.Receive()
+	return stream, err
 }
 
 func (c *caller) sign(node uuid.UUID) error {
@@ -104,8 +107,8 @@ func hello(id uuid.UUID) *agentv1.Hello {
 func TestJoinTokens(t *testing.T) {
 	w := newWorld(t)
 	token, agentID := w.token(), uuid.New()
-	if n := w.count("SELECT count(*) FROM join_tokens WHERE convert_from(token_sha256, 'LATIN1') LIKE '%' || $1 || '%'", token); n != 0 {
-		t.Error("the token itself is stored")
+	if n := w.count("SELECT count(*) FROM join_tokens WHERE token_sha256 = sha256(convert_to($1, 'UTF8'))", token); n != 1 {
+		t.Error("it is not the token's SHA-256 that is stored")
 	}
 	if err := newCaller(w).enroll(agentID, token); err != nil {
 		t.Fatal(err)
@@ -190,10 +193,10 @@ func TestNewerSessionEndsTheOlder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for err == nil {
-		_, err = older()
+		_, err = older.Receive()
 	}
 	wantCode(t, "older session", err, connect.CodeAborted, "newer session")
-	if m, err := newer(); err != nil || !m.GetSpecs().GetComplete() {
+	if m, err := newer.Receive(); err != nil || !m.GetSpecs().GetComplete() {
 		t.Errorf("newer session: %v, %v", m, err)
 	}
 	if n := w.count("SELECT count(*) FROM agents WHERE connected"); n != 1 {
@@ -268,5 +271,48 @@ func TestControlPlanesShareOneAuthority(t *testing.T) {
 	second := w.startServer("127.0.0.1:0")
 	if string(second.CACertificate()) != string(w.server.CACertificate()) {
 		t.Error("two control planes of one database have different authorities")
+	}
+}
+
+func TestHeartbeatIsAnsweredWithALease(t *testing.T) {
+	w := newWorld(t)
+	agentID, c := uuid.New(), newCaller(w)
+	if err := c.enroll(agentID, w.token()); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := c.session(hello(agentID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = stream.Send(&agentv1.AgentMessage{Message: &agentv1.AgentMessage_Heartbeat{Heartbeat: &agentv1.Heartbeat{Sequence: 7}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		m, err := stream.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lease := m.GetLease()
+		if lease == nil {
+			continue // the specs
+		}
+		if lease.GetHeartbeatSequence() != 7 || lease.GetDurationMs() == 0 || lease.GetDurationMs() > 3000 {
+			t.Errorf("lease = %v", lease)
+		}
+		return
+	}
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	w := newWorld(t)
+	config := &tls.Config{MaxVersion: tls.VersionTLS12, InsecureSkipVerify: true} // the version is refused before anything is verified
+	conn, err := (&tls.Dialer{Config: config}).DialContext(w.ctx, "tcp", strings.TrimPrefix(w.server.URL(), "https://"))
+	if err == nil {
+		_ = conn.Close()
+		t.Fatal("TLS 1.2 was let in")
+	}
+	if !strings.Contains(err.Error(), "protocol version") {
+		t.Errorf("error = %v", err)
 	}
 }

@@ -33,6 +33,7 @@ type world struct {
 	ctx    context.Context
 	store  *store.Store
 	server *fleet.Server
+	poll   time.Duration
 	events *pgx.Conn // hears of each change of the tables that tests wait on
 }
 
@@ -59,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx, store: storetest.New(t)}
+	w := &world{t: t, ctx: ctx, store: storetest.New(t), poll: time.Minute}
 	if _, err := w.store.Pool().Exec(ctx, tellChanges); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func (w *world) startServer(addr string) *fleet.Server {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := fleet.NewServer(fleet.Options{Store: w.store, Listener: ln, Logger: quiet(w.t), Poll: time.Minute})
+	s, err := fleet.NewServer(fleet.Options{Store: w.store, Listener: ln, Logger: quiet(w.t), Poll: w.poll})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -145,6 +146,7 @@ func (n *session) write(ctx context.Context, nodes map[uuid.UUID]*agentv1.NodeSt
 			if err != nil {
 				return fmt.Errorf("write node statuses: %w", err)
 			}
+			n.tellUnknown(nodes, rows)
 			for _, r := range rows {
 				before := &agentv1.NodeStatus{}
 				err := decodeIfAny(r.Previous, before)
@@ -176,6 +178,24 @@ func (n *session) write(ctx context.Context, nodes map[uuid.UUID]*agentv1.NodeSt
 		}
 		return errors.Join(errs...)
 	})
+}
+
+// tellUnknown logs, once a session, nodes that an agent holds and the database does not know there.
+// They are left alone: an empty or older database must destroy nothing.
+func (n *session) tellUnknown(reported map[uuid.UUID]*agentv1.NodeStatus, known []db.NodesObserveRow) {
+	if len(known) == len(reported) {
+		return
+	}
+	strangers := maps.Clone(reported)
+	for _, r := range known {
+		delete(strangers, r.NodeID)
+	}
+	for id, status := range strangers {
+		if status.GetState() != agentv1.NodeState_NODE_STATE_ABSENT && !n.strangers[id] {
+			n.strangers[id] = true
+			n.log.Warn("the agent holds a node that is not placed on it; it is left alone", "node_id", id, "state", status.GetState())
+		}
+	}
 }
 
 // decodeIfAny leaves m empty where nothing was stored.

@@ -190,3 +190,48 @@ func TestPlaceProperties(t *testing.T) {
 		}
 	})
 }
+
+// With room everywhere and no wishes, a shard's members differ by at most one between zones, then
+// between the hosts of a zone.
+func TestPlaceSpreadProperty(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		agents := []candidate{}
+		hostsIn := map[string]map[string]bool{}
+		for i := range rapid.IntRange(1, 8).Draw(t, "agents") {
+			zone := rapid.SampledFrom([]string{"us-east-1a", "us-east-1b", "us-east-1c"}).Draw(t, "zone")
+			host := zone + rapid.SampledFrom([]string{"-h1", "-h2"}).Draw(t, "host") // a host is in one zone
+			a := agentIn(i+1, zone, host)
+			a.memory, a.vcpus = 1000, 1000
+			a.usedMemory = rapid.Int64Range(0, 500).Draw(t, "used")
+			agents = append(agents, a)
+			if hostsIn[zone] == nil {
+				hostsIn[zone] = map[string]bool{}
+			}
+			hostsIn[zone][host] = true
+		}
+		got, err := place(agents, []ShardWant{want(make([]string, rapid.IntRange(1, 6).Draw(t, "members"))...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inZone, onHost := map[string]int{}, map[string]int{}
+		for _, p := range got[0] {
+			inZone[p.Zone]++
+			onHost[p.Host]++
+		}
+		for zone, hosts := range hostsIn {
+			for other := range hostsIn {
+				if inZone[other] > inZone[zone]+1 {
+					t.Fatalf("%d members in %s, %d in %s", inZone[other], other, inZone[zone], zone)
+				}
+			}
+			for one := range hosts {
+				for two := range hosts {
+					if onHost[two] > onHost[one]+1 {
+						t.Fatalf("%d members on %s, %d on %s", onHost[two], two, onHost[one], one)
+					}
+				}
+			}
+		}
+	})
+}

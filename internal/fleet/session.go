@@ -30,17 +30,15 @@ type session struct {
 	log    *slog.Logger
 	end    context.CancelCauseFunc
 
-	woken chan struct{}               // holds one: desired state may have changed
-	specs chan *agentv1.ServerMessage // to the sender, unbuffered
-	beats chan uint64                 // holds the latest unanswered heartbeat
-	seen  observations
-	touch time.Time // when last_seen_at was last written; the sender's, once it runs
+	woken     chan struct{}               // holds one: desired state may have changed
+	specs     chan *agentv1.ServerMessage // to the sender, unbuffered
+	beats     chan uint64                 // holds the latest unanswered heartbeat
+	seen      observations
+	strangers map[uuid.UUID]bool // nodes that were logged as unknown; the writer's
+	touch     time.Time          // when last_seen_at was last written; the sender's, once it runs
 }
 
-var (
-	errReplaced = errors.New("a newer session of this agent has taken over")
-	errStopping = errors.New("the control plane is stopping")
-)
+var errReplaced = errors.New("a newer session of this agent has taken over")
 
 // Session implements agentv1connect.AgentServiceHandler.
 func (s *Server) Session(ctx context.Context, wire *stream) error {
@@ -69,7 +67,7 @@ func (s *Server) Session(ctx context.Context, wire *stream) error {
 		server: s, id: uuid.New(), agent: agent, end: end,
 		log:   s.log.With("agent_id", agent, "host", hello.GetHost(), "zone", hello.GetZone()),
 		woken: make(chan struct{}, 1), specs: make(chan *agentv1.ServerMessage), beats: make(chan uint64, 1),
-		seen: newObservations(), touch: s.opts.Clock.Now(),
+		seen: newObservations(), strangers: map[uuid.UUID]bool{}, touch: s.opts.Clock.Now(),
 	}
 	if err := n.hello(ctx, hello); err != nil {
 		s.log.Warn("session refused", "agent_id", agent, "error", err)
@@ -79,21 +77,18 @@ func (s *Server) Session(ctx context.Context, wire *stream) error {
 	defer s.unregister(n)
 	n.log.Info("agent connected", "version", hello.GetVersion(), "nodes", len(hello.GetNodes()))
 
-	// When the session ends, whatever the reason, the deadlines wake those that wait on the wire.
-	release := context.AfterFunc(ctx, func() {
-		_ = control.SetReadDeadline(time.Unix(1, 0)) // fails only if the stream is gone already
-		_ = control.SetWriteDeadline(time.Now().Add(time.Second))
-	})
-	defer release()
-
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.receive(ctx, wire, extend) })
 	group.Go(func() error { return n.follow(ctx) })
 	group.Go(func() error { return n.observe(ctx) })
 	group.Go(func() error { return n.send(ctx, wire) })
-	group.Go(func() error { // the first to end takes the others along
+	group.Go(func() error {
+		// The first to end takes the others along. The deadlines wake those that wait on the wire; both
+		// calls fail only if the stream is gone already.
 		<-ctx.Done()
 		end(context.Cause(ctx))
+		_ = control.SetReadDeadline(time.Unix(1, 0))
+		_ = control.SetWriteDeadline(time.Now().Add(time.Second))
 		return nil
 	})
 	err = group.Wait()

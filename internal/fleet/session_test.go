@@ -1,7 +1,9 @@
 package fleet_test
 
 import (
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -207,4 +209,78 @@ func TestClusterMapReachesTheNode(t *testing.T) {
 	slots.Shards[0].ShardId = "t"
 	put(2)
 	w.until("the map's epoch is reported", func() bool { return w.node(id).Observed.GetClusterMapEpoch() == 2 })
+}
+
+// The tables are the truth: without any notification a session comes to read them by itself.
+func TestSpecsArriveWithoutNotification(t *testing.T) {
+	w := newWorld(t)
+	w.stop(w.server.Stop)
+	w.poll = 20 * time.Millisecond
+	w.server = w.startServer("127.0.0.1:0")
+	w.startAgent(agent.Options{}, fake.New(fake.Script{}))
+	id := w.addNode(w.agentIDs()[0], "web/0001", nil)
+	w.observed(id, running, 1)
+	if _, err := w.store.Pool().Exec(w.ctx, "UPDATE nodes SET spec_epoch = 2, spec = jsonb_set(spec, '{shardEpoch}', '\"9\"')"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.observed(id, running, 2).GetShardEpoch(); got != 9 {
+		t.Errorf("shard epoch = %d", got)
+	}
+}
+
+// The connection that hears notifications is made again when it is lost.
+func TestNotificationsAfterALostConnection(t *testing.T) {
+	w := newWorld(t)
+	w.startAgent(agent.Options{}, fake.New(fake.Script{}))
+	if n := w.count("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN agent_specs'"); n != 1 {
+		t.Fatalf("connections that listen = %d, want one for the process", n)
+	}
+	id := w.addNode(w.agentIDs()[0], "web/0001", nil) // whether before or after it is back
+	w.observed(id, running, 1)
+	w.observed(id, running, w.change(id, func(s *agentv1.NodeSpec) { s.ShardEpoch = 2 }))
+}
+
+// An agent of another installation gets no say, gives none, and runs its nodes on.
+func TestAgentRefusesAnotherInstallation(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	dir := t.TempDir()
+	a := w.startAgent(agent.Options{DataDir: dir}, fake.New(fake.Script{}))
+	id := w.addNode(w.agentIDs()[0], "web/0001", nil)
+	w.observed(id, running, 1)
+	w.stop(a.Stop)
+
+	d := fake.New(fake.Script{})
+	log := awaitLog{"belongs to another installation", make(chan struct{}, 1)}
+	b := other.newAgent(agent.Options{DataDir: dir, JoinToken: other.token(), Logger: slog.New(log)}, d)
+	if err := b.Start(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.stop(b.Stop) })
+	select {
+	case <-log.found:
+	case <-w.ctx.Done():
+		t.Fatal("the agent never said why it does not connect")
+	}
+	w.await(d, "web/0001", func(n *fake.Node) bool { return n.Seen().Listening })
+	if n := len(other.agentIDs()); n != 0 {
+		t.Errorf("agents of the other installation = %d", n)
+	}
+}
+
+// A node that the database does not know is left alone.
+func TestUnknownNodeIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	d := fake.New(fake.Script{})
+	a := w.startAgent(agent.Options{DataDir: dir}, d)
+	id := w.addNode(w.agentIDs()[0], "web/0001", nil)
+	w.observed(id, running, 1)
+	w.stop(a.Stop)
+	if _, err := w.store.Pool().Exec(w.ctx, "DELETE FROM nodes"); err != nil {
+		t.Fatal(err)
+	}
+	w.startAgent(agent.Options{DataDir: dir}, d)
+	other := w.addNode(w.agentIDs()[0], "other/0001", nil)
+	w.observed(other, running, 1)
+	w.await(d, "web/0001", func(n *fake.Node) bool { return n.Seen().Listening })
 }

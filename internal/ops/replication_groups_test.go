@@ -14,6 +14,7 @@ import (
 	agentv1 "github.com/elastane/elastane/api/agent/v1"
 
 	"github.com/elastane/elastane/api"
+	"github.com/elastane/elastane/internal/reconcile"
 	"github.com/elastane/elastane/internal/store"
 )
 
@@ -406,6 +407,20 @@ func TestAgentsThatReconnectAreWaitedFor(t *testing.T) {
 	}
 }
 
+func TestNoAgents(t *testing.T) {
+	b := setupFleet(t, plenty)
+	b.mustCreate(small("lonely"))
+	b.settle()
+	if status := *b.group("lonely").Status; status != "creating" {
+		t.Fatalf("agents may still join; status %s", status)
+	}
+	b.clock.Advance(31 * time.Second)
+	b.settle()
+	if status := *b.group("lonely").Status; status != "create-failed" {
+		t.Fatalf("status %s", status)
+	}
+}
+
 func TestNodeThatCannotStart(t *testing.T) {
 	b := setup(t)
 	b.fleet.Change = func(spec *agentv1.NodeSpec, status *agentv1.NodeStatus) bool {
@@ -418,6 +433,12 @@ func TestNodeThatCannotStart(t *testing.T) {
 	b.settle()
 	if status := *b.group("stuck").Status; status != "creating" {
 		t.Fatalf("the agents may still succeed; status %s", status)
+	}
+	b.clock.Advance(31 * time.Second)
+	b.reconciler = reconcile.New(reconcile.Options{Store: b.store, Clock: b.clock})
+	b.settle()
+	if status := *b.group("stuck").Status; status != "creating" {
+		t.Fatalf("a control plane that has just started gives the agents their time; status %s", status)
 	}
 	b.clock.Advance(31 * time.Second)
 	b.settle()

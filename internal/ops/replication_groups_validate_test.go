@@ -1,10 +1,14 @@
 package ops_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/elastane/elastane/api"
+	"github.com/elastane/elastane/internal/store"
 )
 
 func TestCreateReplicationGroupRefuses(t *testing.T) {
@@ -69,11 +73,11 @@ func TestCreateReplicationGroupRefuses(t *testing.T) {
 		"port 0":     {func(in *api.CreateReplicationGroupInput) { in.Port = new(int32(0)) }, "InvalidParameterValue", ""},
 		"port 65536": {func(in *api.CreateReplicationGroupInput) { in.Port = new(int32(65536)) }, "InvalidParameterValue", ""},
 		"token without TLS": {func(in *api.CreateReplicationGroupInput) {
-			in.TransitEncryptionEnabled, in.AuthToken = nil, new(api.Secret("0123456789abcdef"))
+			in.TransitEncryptionEnabled, in.AuthToken = nil, new(api.NewSecret("0123456789abcdef"))
 		}, "InvalidParameterValue", "The AUTH token is only supported when encryption-in-transit is enabled"},
-		"short token":  {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.Secret("0123456789abcde")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
-		"long token":   {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.Secret(strings.Repeat("a", 129))) }, "InvalidParameterValue", "Invalid AuthToken provided."},
-		"token with @": {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.Secret("0123456789abcdef@")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
+		"short token":  {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.NewSecret("0123456789abcde")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
+		"long token":   {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.NewSecret(strings.Repeat("a", 129))) }, "InvalidParameterValue", "Invalid AuthToken provided."},
+		"token with @": {func(in *api.CreateReplicationGroupInput) { in.AuthToken = new(api.NewSecret("0123456789abcdef@")) }, "InvalidParameterValue", "Invalid AuthToken provided."},
 		"TLS mode without TLS": {func(in *api.CreateReplicationGroupInput) {
 			in.TransitEncryptionEnabled, in.TransitEncryptionMode = nil, new("preferred")
 		}, "InvalidParameterCombination", "To modify transit encryption mode, set encryption-in-transit as enabled."},
@@ -162,10 +166,10 @@ func TestLimitsAreAllowed(t *testing.T) {
 		},
 		"port 65535": func(in *api.CreateReplicationGroupInput) { in.Port = new(int32(65535)) },
 		"token of 16": func(in *api.CreateReplicationGroupInput) {
-			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.Secret("0123456789abc!&-"))
+			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.NewSecret("0123456789abc!&-"))
 		},
 		"token of 128": func(in *api.CreateReplicationGroupInput) {
-			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.Secret(strings.Repeat("a", 128)))
+			in.TransitEncryptionEnabled, in.AuthToken = new(true), new(api.NewSecret(strings.Repeat("a", 128)))
 		},
 		"preferred TLS": func(in *api.CreateReplicationGroupInput) {
 			in.TransitEncryptionEnabled, in.TransitEncryptionMode = new(true), new("preferred")
@@ -214,4 +218,68 @@ func TestDeleteReplicationGroupRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, remove(&api.DeleteReplicationGroupInput{ReplicationGroupId: new("busy")}), "InvalidReplicationGroupState", "")
+}
+
+func TestNodeQuotaOfARegion(t *testing.T) {
+	b := setup(t)
+	for i, shards := range []int32{90, 90, 90, 30} {
+		in := small(fmt.Sprintf("g%d", i))
+		in.NumNodeGroups = &shards
+		b.mustCreate(in)
+	}
+	_, err := b.api.CreateReplicationGroup(b.ctx, small("one-more"))
+	wantError(t, err, "NodeQuotaForCustomerExceeded", "Customer node quota exceeded. You can have at most 300 nodes in this region.")
+	elsewhere := callerContext(t.Context(), "000000000000", "eu-west-1")
+	if _, err := b.api.CreateReplicationGroup(elsewhere, small("one-more")); err != nil {
+		t.Errorf("another region: %v", err)
+	}
+}
+
+// TestCreateAtOnce lets several requests be the first of the account, for one id.
+func TestCreateAtOnce(t *testing.T) {
+	b := setup(t)
+	errs := make([]error, 8)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { _, errs[i] = b.api.CreateReplicationGroup(b.ctx, small("wanted")) })
+	}
+	all.Wait()
+	made := 0
+	for _, err := range errs {
+		if err == nil {
+			made++
+			continue
+		}
+		wantError(t, err, "ReplicationGroupAlreadyExists", "")
+	}
+	if made != 1 || b.fleet.Count("replication_groups") != 1 || b.fleet.Count("cache_clusters") != 1 || b.fleet.Count("river_job") != 1 {
+		t.Errorf("made %d times", made)
+	}
+	b.settle()
+	if status := *b.group("wanted").Status; status != "available" {
+		t.Errorf("status %s", status)
+	}
+}
+
+// TestReconcileAtOnce lets several workers take the jobs of one owner at once.
+func TestReconcileAtOnce(t *testing.T) {
+	b := setup(t)
+	b.createSubnetGroup()
+	b.mustCreate(production())
+	owner := b.unsteady()[0]
+	for range 3 {
+		errs := make([]error, 6)
+		var all sync.WaitGroup
+		for i := range errs {
+			all.Go(func() { _, errs[i] = b.reconciler.Reconcile(t.Context(), store.OwnerReplicationGroup, owner) })
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		b.fleet.Answer()
+	}
+	if n := b.fleet.Count("nodes"); n != 3 || *b.group("my-redis").Status != "available" || len(b.messages()) != 8 {
+		t.Errorf("%d nodes, events %q", n, b.messages())
+	}
 }

@@ -27,6 +27,9 @@ func TestCacheSubnetGroups(t *testing.T) {
 	wantError(t, create("", "subnet-0000000a"), "InvalidParameterValue", "The parameter CacheSubnetGroupName must be provided and must not be blank.")
 	wantError(t, create("no_underscore", "subnet-0000000a"), "InvalidParameterValue", "")
 	wantError(t, create("many", slices.Repeat([]string{"subnet-0000000a"}, 21)...), "CacheSubnetQuotaExceededFault", "")
+	if err := create("many", slices.Repeat([]string{"subnet-0000000a"}, 20)...); err != nil {
+		t.Errorf("20 subnets: %v", err)
+	}
 	if _, err := b.store.Pool().Exec(t.Context(), `
 		WITH v AS (INSERT INTO vpcs (account_id, region, vpc_id) VALUES ('000000000000', 'us-east-1', 'vpc-other') RETURNING *)
 		INSERT INTO subnets (account_id, region, subnet_id, vpc_id, availability_zone)

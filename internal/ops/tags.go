@@ -78,8 +78,9 @@ func (o *operations) changeTags(ctx context.Context, arn *string, change func(pg
 	if err != nil {
 		return nil, err
 	}
-	tags := []api.Tag{}
+	var tags []api.Tag
 	err = o.Store.Tx(ctx, func(tx pgx.Tx) error {
+		tags = []api.Tag{} // a transaction may run more than once
 		resources, err := o.findTaggable(ctx, tx, kind, id)
 		if err != nil {
 			return err

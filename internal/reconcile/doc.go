@@ -6,6 +6,13 @@
 // loads the state, applies the planned steps, plans again until nothing is left to do, and commits
 // all of it as one transaction. It may die between any two transactions.
 //
+// The life of a replication group:
+//
+//	creating ──▶ available ──▶ deleting ──▶ (gone)
+//	    │           ▲  │ TestFailover: the status stays; node_groups.failover_* say how far it is
+//	    ▼           └──┘
+//	create-failed ──▶ deleting
+//
 // What must stay true:
 //   - A plan that is made again on the state that it led to is empty.
 //   - At one shard epoch a shard has one primary; the epoch rises with each change of it.

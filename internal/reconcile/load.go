@@ -18,9 +18,12 @@ import (
 	"github.com/elastane/elastane/internal/store/db"
 )
 
-// load reads everything about a group whose row the caller has locked.
-func load(ctx context.Context, tx pgx.Tx, group db.ReplicationGroup, now time.Time) (*State, error) {
-	s := &State{Group: group, Now: now}
+// load reads everything about a group whose row the caller has locked. startedAt is the process's.
+func load(ctx context.Context, tx pgx.Tx, group db.ReplicationGroup, now, startedAt time.Time) (*State, error) {
+	s := &State{Group: group, Now: now, Since: group.CreatedAt}
+	if startedAt.After(s.Since) {
+		s.Since = startedAt
+	}
 	owner := []uuid.UUID{group.Uid}
 	shards, err := store.Q.NodeGroupListByGroups(ctx, tx, owner)
 	if err != nil {

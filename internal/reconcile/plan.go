@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,19 +124,19 @@ func planCreation(s *State) ([]step, Outcome) {
 
 // failure names the fault of a node or endpoint that has failed for too long to hope; empty: none.
 func failure(s *State) string {
-	if s.Now.Sub(s.Group.CreatedAt) < failedAfter {
+	if s.Now.Sub(s.Since) < failedAfter {
 		return ""
 	}
 	for _, node := range s.nodes() {
 		if node.Observed.GetState() == agentv1.NodeState_NODE_STATE_FAILED &&
 			node.Observed.GetSpecEpoch() >= node.Spec.GetEpoch() {
-			return node.Spec.GetName() + ": " + node.Observed.GetError()
+			return node.Spec.GetName() + ": " + strings.TrimSpace(node.Observed.GetError())
 		}
 	}
 	for i := range s.Endpoints {
 		for _, l := range s.Endpoints[i].Listeners {
 			if l.Observed.GetError() != "" && l.Observed.GetEpoch() >= l.Spec.GetEpoch() {
-				return "endpoint: " + l.Observed.GetError()
+				return "endpoint: " + strings.TrimSpace(l.Observed.GetError())
 			}
 		}
 	}

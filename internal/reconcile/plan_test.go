@@ -28,7 +28,7 @@ type world struct {
 func newWorld(shards, members int, clusterMode string) *world {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	w := &world{primaries: map[string]uuid.UUID{}}
-	w.Now = now
+	w.Now, w.Since = now, now
 	w.Group = db.ReplicationGroup{
 		Uid: uuid.New(), ReplicationGroupID: "g", Status: "creating", Engine: "redis", EngineVersion: "7.0.7",
 		CacheNodeType: "cache.t4g.micro", ClusterMode: clusterMode, AutomaticFailover: "enabling", Port: 6379,
@@ -118,11 +118,19 @@ func (w *world) apply(t fataler, next step) {
 			for j := range w.Shards[i].Members {
 				m := &w.Shards[i].Members[j]
 				if m.Node != nil && slices.Contains(next.nodes, m.Node.ID) {
+					if m.Node.Observed.GetState() != agentv1.NodeState_NODE_STATE_ABSENT {
+						t.Fatalf("a node is deleted before its agent has removed it")
+					}
 					m.Node = nil
 				}
 			}
 		}
 	case deleteEndpoints:
+		for _, e := range w.Endpoints {
+			if slices.Contains(next.endpoints, e.ID) && !e.Gone() {
+				t.Fatalf("an endpoint is deleted while an agent may listen for it")
+			}
+		}
 		w.Endpoints = slices.DeleteFunc(w.Endpoints, func(e fleet.Endpoint) bool { return slices.Contains(next.endpoints, e.ID) })
 	case deleteGroup:
 		if len(w.nodes()) > 0 || len(w.Endpoints) > 0 {
@@ -335,6 +343,36 @@ func TestHandoverMovesOnlyWhenCaughtUp(t *testing.T) {
 		w.reconcile(t)
 		if w.Shards[0].FailoverTo != nil || nodes[0].Spec.GetWritesPaused() {
 			t.Errorf("%s: writes stay paused", name)
+		}
+	}
+}
+
+func TestHandoverEndsWhenAllHaveFollowed(t *testing.T) {
+	for name, spoil := range map[string]func(*world){
+		"new primary":   func(w *world) { w.nodes()[1].Observed.ShardEpoch = 1 },
+		"old primary":   func(w *world) { w.nodes()[0].Observed.LinkUp = false },
+		"other replica": func(w *world) { w.nodes()[2].Observed.SpecEpoch-- },
+		"endpoint":      func(w *world) { w.Endpoints[0].Listeners[0].Observed.Epoch-- },
+	} {
+		w := newWorld(1, 3, "disabled")
+		w.reconcile(t)
+		w.settle(t)
+		events := len(w.events)
+		w.failover(0, 1)
+		w.reconcile(t)
+		w.answerAll()
+		w.reconcile(t)
+		if w.Shards[0].ShardEpoch != 2 || w.Shards[0].FailoverTo == nil {
+			t.Fatalf("%s: the role has not moved", name)
+		}
+		w.answerAll()
+		spoil(w)
+		if outcome := w.reconcile(t); outcome.kind != outcomeWait || len(w.events) != events {
+			t.Errorf("%s: %s with %d events", name, outcome, len(w.events)-events)
+		}
+		w.settle(t)
+		if w.Shards[0].FailoverTo != nil || len(w.events) != events+4 {
+			t.Errorf("%s: the hand-over does not end", name)
 		}
 	}
 }

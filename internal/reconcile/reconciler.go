@@ -83,7 +83,7 @@ func (r *Reconciler) run(ctx context.Context, tx pgx.Tx, uid uuid.UUID) (Outcome
 		return Outcome{}, fmt.Errorf("lock: %w", err)
 	}
 	for range maxPasses {
-		state, err := load(ctx, tx, group, r.options.Clock.Now())
+		state, err := load(ctx, tx, group, r.options.Clock.Now(), r.startedAt)
 		if err != nil {
 			return Outcome{}, err
 		}

@@ -172,9 +172,9 @@ func clusterMapOf(s *State) (*agentv1.ClusterMap, error) {
 			}
 			if member.Uid == shard.PrimaryMember {
 				node.Role = agentv1.Role_ROLE_PRIMARY
-				entry.Nodes = slices.Insert(entry.Nodes, 0, node)
+				entry.Nodes = slices.Insert(entry.GetNodes(), 0, node)
 			} else {
-				entry.Nodes = append(entry.Nodes, node)
+				entry.Nodes = append(entry.GetNodes(), node)
 			}
 		}
 		m.Shards = append(m.Shards, entry)

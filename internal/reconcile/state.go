@@ -18,6 +18,9 @@ type State struct {
 	ClusterMap *agentv1.ClusterMap // as stored; nil: none
 	Zones      []string            // of the group's subnets
 	Now        time.Time
+	// Since is when the present control plane began to work on the group: its creation, or the start
+	// of the process if that was later. Nobody could do anything for the group in between.
+	Since time.Time
 }
 
 // Shard is a node group with its members.

@@ -205,6 +205,10 @@ func TestCheckTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unlimited, err := Parse(vectors["query string"].presigned(t, ""), "elasticache")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		s    *Signature
 		now  time.Duration
@@ -217,6 +221,8 @@ func TestCheckTime(t *testing.T) {
 		"presigned, at its end":     {minute, 90 * time.Second, ""},
 		"presigned, past its end":   {minute, 91 * time.Second, "Signature expired: 20260304T050607Z is now earlier than 20260304T050608Z (20260304T050738Z - 90 sec.)"},
 		"presigned, too far ahead":  {minute, -MaxSkew - time.Second, "Signature not yet current: 20260304T050607Z is still later than 20260304T050606Z (20260304T045106Z + 15 min.)"},
+		"presigned without a life":  {unlimited, MaxSkew, ""},
+		"presigned, 15 min. passed": {unlimited, MaxSkew + time.Second, "Signature expired: 20260304T050607Z is now earlier than 20260304T050608Z (20260304T052108Z - 15 min.)"},
 		"presigned, a little ahead": {minute, -MaxSkew, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,9 @@ var inserter = func() *river.Client[pgx.Tx] {
 // one that is already running may have read the state before this change, so it cannot stand for it.
 func EnqueueReconcile(ctx context.Context, tx pgx.Tx, ownerKind string, ownerUID uuid.UUID) error {
 	_, err := inserter.InsertTx(ctx, tx, ReconcileArgs{OwnerKind: ownerKind, OwnerUID: ownerUID}, jobOptions())
+	if err == nil {
+		err = Q.JobNotify(ctx, tx)
+	}
 	if err != nil {
 		return fmt.Errorf("enqueue reconcile of %s %s: %w", ownerKind, ownerUID, err)
 	}

@@ -221,6 +221,40 @@ func TestJobsFollowTheTransaction(t *testing.T) {
 	}
 }
 
+func TestEveryCommitWakesTheWorkers(t *testing.T) {
+	s := storetest.New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	listener, err := pgx.Connect(ctx, s.Pool().Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close(context.Background()) //nolint:errcheck // the test is over
+	if _, err := listener.Exec(ctx, `LISTEN "public.river_insert"`); err != nil {
+		t.Fatal(err)
+	}
+	// All are inserted within a moment, and commit one after the other.
+	var open []pgx.Tx
+	for range 5 {
+		tx, err := s.Pool().Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, tx)
+		if err := store.EnqueueReconcile(ctx, tx, store.OwnerReplicationGroup, uuid.New()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, tx := range open {
+		if err := tx.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := listener.WaitForNotification(ctx); err != nil || n.Payload != `{"queue": "default"}` {
+			t.Fatalf("commit %d: %v, %v", i, n, err)
+		}
+	}
+}
+
 func TestWorkerRunsAgainAfterTheTimeAskedFor(t *testing.T) {
 	s := storetest.New(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -233,15 +267,18 @@ func TestWorkerRunsAgainAfterTheTimeAskedFor(t *testing.T) {
 		return <-asked, nil
 	})()
 	owner := uuid.New()
-	// Two runs ask for another one; the earlier of both is made, once.
-	asked <- time.Minute
-	enqueue(ctx, t, s, owner)
-	receive(ctx, t, runs)
-	asked <- 10 * time.Second
-	enqueue(ctx, t, s, owner)
-	receive(ctx, t, runs)
+	// Each run asks for another one; the earliest of them is made, once.
+	for _, again := range []time.Duration{time.Minute, 10 * time.Second, 2 * time.Minute} {
+		asked <- again
+		enqueue(ctx, t, s, owner)
+		receive(ctx, t, runs)
+	}
+	began := fake.Now()
 	asked <- 0
 	advanceUntil(ctx, t, fake, time.Second, runs)
+	if waited := fake.Now().Sub(began); waited < 10*time.Second || waited >= time.Minute {
+		t.Errorf("the run came after %s", waited)
+	}
 	select {
 	case <-runs:
 		t.Error("one wake-up gave two runs")
@@ -288,7 +325,7 @@ func receive(ctx context.Context, t *testing.T, runs <-chan uuid.UUID) uuid.UUID
 // advanceUntil moves the fake clock on until a run arrives.
 func advanceUntil(ctx context.Context, t *testing.T, fake *clock.Fake, step time.Duration, runs <-chan uuid.UUID) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 
 	"github.com/elastane/elastane/internal/pg"
 	"github.com/elastane/elastane/internal/store"
@@ -27,8 +28,13 @@ var (
 // Main starts the server, runs the tests and stops the server. Call it from TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+//
+// A goroutine that a test leaves behind fails the run.
 func Main(m *testing.M) int {
 	code, err := run(m)
+	if err == nil && code == 0 {
+		err = goleak.Find()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "storetest:", err)
 		return 1

@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	agentv1 "github.com/elastane/elastane/api/agent/v1"
 	"github.com/elastane/elastane/engine"
+	"github.com/elastane/elastane/engine/cluster"
 	"github.com/elastane/elastane/internal/agent/driver"
 )
 
@@ -91,6 +93,7 @@ type node struct {
 	events     chan struct{}
 	maxMemory  int64
 	parameters map[string]string
+	clusterMap *agentv1.ClusterMap
 }
 
 // Configure implements driver.Node.
@@ -110,13 +113,44 @@ func (n *node) Configure(ctx context.Context, c driver.Config) error {
 			if n.parameters[name] == value {
 				continue
 			}
-			if err := n.Do(ctx, "CONFIG", "SET", name, value); err != nil {
+			if err := n.Do(ctx, "CONFIG", "SET", name, value); err != nil && !unknownParameter(err) {
 				return fmt.Errorf("set parameter %s: %w", name, err)
 			}
 		}
 		n.parameters = maps.Clone(c.Parameters)
 	}
+	if c.ClusterMap != nil && c.ClusterMap != n.clusterMap {
+		if err := n.SetClusterMap(slotMap(c.ClusterMap)); err != nil {
+			return fmt.Errorf("set the slot map: %w", err)
+		}
+		n.clusterMap = c.ClusterMap
+	}
 	return nil
+}
+
+// unknownParameter says that the engine does not know a parameter. A parameter group has those of
+// mechanisms that the engine does without; at its start a node passes them over likewise.
+func unknownParameter(err error) bool {
+	return strings.Contains(err.Error(), "Unknown option or number of arguments for CONFIG SET")
+}
+
+// slotMap is the protocol's slot map in the engine's terms.
+func slotMap(m *agentv1.ClusterMap) cluster.Map {
+	out := cluster.Map{Epoch: m.GetEpoch(), Shards: make([]cluster.Shard, len(m.GetShards()))}
+	for i, s := range m.GetShards() {
+		shard := cluster.Shard{ID: s.GetShardId()}
+		for _, r := range s.GetSlots() {
+			shard.Slots = append(shard.Slots, cluster.SlotRange{Start: int(r.GetStart()), End: int(r.GetEnd())})
+		}
+		for _, n := range s.GetNodes() {
+			shard.Nodes = append(shard.Nodes, cluster.Node{
+				ID: n.GetEngineNodeId(), Host: n.GetHost(), Port: int(n.GetPort()), IP: n.GetIp(), TLS: n.GetTls(),
+				Primary: n.GetRole() == agentv1.Role_ROLE_PRIMARY, Epoch: n.GetShardEpoch(),
+			})
+		}
+		out.Shards[i] = shard
+	}
+	return out
 }
 
 // Listen implements driver.Node.
