@@ -48,7 +48,12 @@ type served struct {
 
 func serve(t testing.TB, o Options, prepare ...func(n *Node)) *served {
 	t.Helper()
-	rt, err := NewRuntime(RuntimeOptions{Loops: 2, Logger: slog.New(slog.DiscardHandler)})
+	return serveOn(t, 2, o, prepare...)
+}
+
+func serveOn(t testing.TB, loops int, o Options, prepare ...func(n *Node)) *served {
+	t.Helper()
+	rt, err := NewRuntime(RuntimeOptions{Loops: loops, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +299,13 @@ func TestPanicEndsOnlyItsConnection(t *testing.T) {
 }
 
 func TestSlowReaderIsDropped(t *testing.T) {
-	s := serve(t, Options{Parameters: map[string]string{
+	for _, loops := range []int{1, 2} { // on the publisher's loop, and on another one
+		t.Run(strconv.Itoa(loops), func(t *testing.T) { slowReader(t, loops) })
+	}
+}
+
+func slowReader(t *testing.T, loops int) {
+	s := serveOn(t, loops, Options{Parameters: map[string]string{
 		"client-output-buffer-limit": "normal 0 0 0 pubsub 1mb 512kb 60",
 	}})
 	slow, other := s.dial(), s.dial()

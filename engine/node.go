@@ -58,13 +58,13 @@ func (rt *Runtime) newNode(o Options) (*Node, error) {
 		n.server.Space.Close()
 		return nil, err
 	}
+	n.server.Host = n
 	d, err := newDurability(context.Background(), n.server, o)
 	if err != nil {
 		n.server.Space.Close()
 		return nil, fmt.Errorf("engine: node %s: %w", o.Name, err)
 	}
 	n.durability = d
-	n.server.Host = n
 	rt.mu.Lock()
 	closed := rt.closed
 	if !closed {

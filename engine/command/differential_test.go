@@ -35,6 +35,12 @@ func startRedis(t *testing.T) *bufio.ReadWriter {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	// A command that blocks there must fail the test, not hang it.
+	if deadline, ok := t.Deadline(); ok {
+		if err := conn.SetDeadline(deadline.Add(-5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn))
 }
 
@@ -149,6 +155,12 @@ LTRIM {l} {i} {i}
 LPOS {l} {v} {RANK 1|RANK 2|RANK -1|RANK 0|COUNT 0|COUNT 2|MAXLEN 5|RANK -2 COUNT 0 MAXLEN 10|COUNT -1|}
 LMOVE {l} {l} {LEFT|RIGHT|UP} {LEFT|RIGHT}
 RPOPLPUSH {l} {l}
+LMPOP {1|2|0|9|x} {l} {l} {LEFT|RIGHT|UP} {COUNT 2|COUNT 0|COUNT x|COUNT|}
+LMPOP 2 {l} {l} {LEFT|RIGHT} {COUNT 2|COUNT 100|COUNT 2 COUNT 3|}
+ZMPOP 2 {z} {z} {MIN|MAX|MID} {COUNT 2|COUNT 100|COUNT 0|}
+BZPOPMIN {z} {x|-1}
+BLPOP {l} {l} {x|-1}
+BLMPOP {x|-1} 1 {l} LEFT
 SADD {t} {m*}
 SADD {t} {i}
 SREM {t} {m*}

@@ -23,6 +23,7 @@ const (
 	ErrRangeLimit      = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
 	ErrRangeLexScores  = "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
 	ErrWeight          = "ERR weight value is not a float"
+	ErrCount           = "ERR count should be greater than 0"
 	ErrNumKeys         = "ERR numkeys should be greater than 0"
 	ErrLimitNegative   = "ERR LIMIT can't be negative"
 	ErrManyKeys        = "ERR Number of keys can't be greater than number of args"

@@ -376,10 +376,7 @@ func sampleRanks(size, count int) []int {
 		}
 		return ranks
 	}
-	for _, r := range random.Perm(size)[:count] {
-		ranks = append(ranks, r)
-	}
-	return ranks
+	return append(ranks, random.Perm(size)[:count]...)
 }
 
 // sample is sampleRanks for a structure that knows no ranks: one draws an element, each hands out all.

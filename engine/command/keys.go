@@ -204,7 +204,6 @@ func cmdKEYS(c *Ctx) {
 
 // scanOptions are what SCAN, HSCAN, SSCAN and ZSCAN share.
 type scanOptions struct {
-	cursor   uint64
 	count    int
 	match    []byte // nil: everything
 	typeName []byte // nil: any type

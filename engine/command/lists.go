@@ -426,6 +426,75 @@ func cmdRPOPLPUSH(c *Ctx) {
 	}
 }
 
+// LMPOP numkeys key [key …] LEFT | RIGHT [COUNT count]
+func cmdLMPOP(c *Ctx) {
+	keys := readNumKeys(c, ErrSyntax)
+	head := readEnd(c)
+	count := readPopCount(c)
+	if c.Failed() {
+		return
+	}
+
+	if answered := c.popFirst(keys, head, count); !answered {
+		c.Reply.NullArray()
+	}
+}
+
+// BLMPOP timeout numkeys key [key …] LEFT | RIGHT [COUNT count]
+func cmdBLMPOP(c *Ctx) {
+	deadline := readTimeout(c)
+	keys := readNumKeys(c, ErrSyntax)
+	head := readEnd(c)
+	count := readPopCount(c)
+	if c.Failed() {
+		return
+	}
+
+	if answered := c.popFirst(keys, head, count); !answered && !c.Block(deadline, nullArray) {
+		c.Reply.NullArray()
+	}
+}
+
+// readPopCount reads [COUNT count], which is 1 if it is not given.
+func readPopCount(c *Ctx) int64 {
+	count := int64(1)
+	if c.Args.More() {
+		if c.Args.Len() < 2 || !c.Args.Word("COUNT") {
+			c.Args.Syntax()
+		}
+		count = c.Args.IntRange(1, math.MaxInt64, ErrCount)
+	}
+	c.Args.End()
+	return count
+}
+
+// popFirst takes up to count elements from the first list that has any, and answers with its key and
+// them. It says whether it has answered, with an error if one of the keys holds no list.
+func (c *Ctx) popFirst(keys [][]byte, head bool, count int64) (answered bool) {
+	for _, key := range keys {
+		w, l, ok := c.editList(key)
+		if !ok {
+			return true
+		}
+		if !w.Exists() {
+			w.Unchanged()
+			continue
+		}
+		n := int(min(count, int64(l.Len())))
+		c.Reply.Array(2)
+		c.Reply.Bulk(key)
+		c.Reply.Array(n)
+		c.popInto(&w, &l, head, n)
+		word := wordRPOP
+		if head {
+			word = wordLPOP
+		}
+		c.Propagate(word, key, c.number(int64(n)))
+		return true
+	}
+	return false
+}
+
 // readEnd reads LEFT or RIGHT.
 func readEnd(c *Ctx) (head bool) {
 	if c.Args.Word("LEFT") {
@@ -570,6 +639,11 @@ func endWord(head bool) []byte {
 
 var listSpecs = []Spec{
 	{
+		Name: "blmpop", Group: "list", Since: "7.0.0", Arity: -5,
+		Summary: "Takes elements from the first list that has any; waits for one.",
+		Flags:   Write | Blocking, Keys: NumKeys(2), Categories: "write list slow blocking", Handler: cmdBLMPOP,
+	},
+	{
 		Name: "blmove", Group: "list", Since: "6.2.0", Arity: 6,
 		Summary: "Moves an element between lists; waits for one.",
 		Flags:   Write | DenyOOM | Blocking, Keys: TwoKeys, Categories: "write list slow blocking", Handler: cmdBLMOVE,
@@ -603,6 +677,11 @@ var listSpecs = []Spec{
 		Name: "llen", Group: "list", Since: "1.0.0", Arity: 2,
 		Summary: "Returns the length of a list.",
 		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read list fast", Handler: cmdLLEN,
+	},
+	{
+		Name: "lmpop", Group: "list", Since: "7.0.0", Arity: -4,
+		Summary: "Takes elements from the first list that has any.",
+		Flags:   Write, Keys: NumKeys(1), Categories: "write list slow", Handler: cmdLMPOP,
 	},
 	{
 		Name: "lmove", Group: "list", Since: "6.2.0", Arity: 5,

@@ -19,6 +19,7 @@ func TestRecordsAgreeWithRedis(t *testing.T) {
 		"zrank arity": "3", "zrevrank arity": "3", // without WITHSCORE
 		// not from scripts yet
 		"blmove flags": "blocking denyoom noscript write", "brpoplpush flags": "blocking denyoom noscript write",
+		"bzpopmax flags": "blocking fast noscript write", "bzpopmin flags": "blocking fast noscript write",
 		"blpop flags": "blocking noscript write", "brpop flags": "blocking noscript write",
 	}
 	compared := 0

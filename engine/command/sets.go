@@ -386,7 +386,7 @@ func storeSetOperation(c *Ctx, op combine, ev keyspace.Event) {
 
 // SINTERCARD numkeys key [key …] [LIMIT limit]
 func cmdSINTERCARD(c *Ctx) {
-	keys := readNumKeys(c)
+	keys := readNumKeys(c, ErrManyKeys)
 	limit := int64(0)
 	for c.Args.More() {
 		if c.Args.Len() > 1 && c.Args.Word("LIMIT") {
@@ -412,11 +412,11 @@ func cmdSINTERCARD(c *Ctx) {
 	c.Reply.Int(n)
 }
 
-// readNumKeys reads "numkeys key [key …]".
-func readNumKeys(c *Ctx) [][]byte {
+// readNumKeys reads "numkeys key [key …]"; tooMany is the error if there are fewer words than keys.
+func readNumKeys(c *Ctx, tooMany string) [][]byte {
 	n := c.Args.IntRange(1, math.MaxInt64, ErrNumKeys)
 	if !c.Args.Failed() && n > int64(c.Args.Len()) {
-		c.Args.Fail(ErrManyKeys)
+		c.Args.Fail(tooMany)
 	}
 	var keys [][]byte
 	for range n {

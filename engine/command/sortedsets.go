@@ -305,6 +305,113 @@ func zpop(c *Ctx, highest bool, ev keyspace.Event) {
 	settleSortedSet(&w, &z, ev)
 }
 
+// BZPOPMIN key [key …] timeout
+func cmdBZPOPMIN(c *Ctx) { blockingZpop(c, false) }
+
+// BZPOPMAX key [key …] timeout
+func cmdBZPOPMAX(c *Ctx) { blockingZpop(c, true) }
+
+func blockingZpop(c *Ctx, highest bool) {
+	var keys [][]byte
+	for c.Args.Len() > 1 {
+		keys = append(keys, c.Args.Bytes())
+	}
+	deadline := readTimeout(c)
+	if c.Failed() {
+		return
+	}
+
+	answered := c.zpopFirst(keys, highest, 1, func(key []byte, _ int) {
+		c.Reply.Array(3)
+		c.Reply.Bulk(key)
+	}, func() {})
+	if !answered && !c.Block(deadline, nullArray) {
+		c.Reply.NullArray()
+	}
+}
+
+// ZMPOP numkeys key [key …] MIN | MAX [COUNT count]
+func cmdZMPOP(c *Ctx) {
+	keys := readNumKeys(c, ErrSyntax)
+	highest, count := readExtreme(c), readPopCount(c)
+	if c.Failed() {
+		return
+	}
+
+	if !c.zpopPairs(keys, highest, count) {
+		c.Reply.NullArray()
+	}
+}
+
+// BZMPOP timeout numkeys key [key …] MIN | MAX [COUNT count]
+func cmdBZMPOP(c *Ctx) {
+	deadline := readTimeout(c)
+	keys := readNumKeys(c, ErrSyntax)
+	highest, count := readExtreme(c), readPopCount(c)
+	if c.Failed() {
+		return
+	}
+
+	if !c.zpopPairs(keys, highest, count) && !c.Block(deadline, nullArray) {
+		c.Reply.NullArray()
+	}
+}
+
+// readExtreme reads MIN or MAX.
+func readExtreme(c *Ctx) (highest bool) {
+	if c.Args.Word("MAX") {
+		return true
+	}
+	if !c.Args.Word("MIN") {
+		c.Args.Syntax()
+	}
+	return false
+}
+
+// zpopPairs is zpopFirst with the reply of ZMPOP: the key, and an array of pairs in either protocol.
+func (c *Ctx) zpopPairs(keys [][]byte, highest bool, count int64) (answered bool) {
+	return c.zpopFirst(keys, highest, count, func(key []byte, n int) {
+		c.Reply.Array(2)
+		c.Reply.Bulk(key)
+		c.Reply.Array(n)
+	}, func() { c.Reply.Array(2) })
+}
+
+// zpopFirst takes up to count members from the first sorted set that has any. head announces the
+// reply, pair each member with its score. It says whether it has answered, with an error if one of the
+// keys holds no sorted set.
+func (c *Ctx) zpopFirst(keys [][]byte, highest bool, count int64, head func(key []byte, n int), pair func()) (answered bool) {
+	for _, key := range keys {
+		w, z, ok := c.editSortedSet(key)
+		if !ok {
+			return true
+		}
+		if !w.Exists() {
+			w.Unchanged()
+			continue
+		}
+		n := int(min(count, int64(z.Len())))
+		from, first, word, ev := 0, 0, wordZPOPMIN, eventZpopMin
+		if highest {
+			from, first, word, ev = z.Len()-1, z.Len()-n, wordZPOPMAX, eventZpopMax
+		}
+		head(key, n)
+		left := n
+		z.Each(from, highest, func(member []byte, score float64) bool {
+			pair()
+			c.Reply.Bulk(member)
+			c.Reply.Double(score)
+			left--
+			return left > 0
+		})
+		z.Remove(first, n)
+		settleSortedSet(&w, &z, ev)
+		c.Propagate(word, key, c.number(int64(n)))
+		return true
+	}
+	return false
+}
+
 // ZRANDMEMBER key [count [WITHSCORES]]
 func cmdZRANDMEMBER(c *Ctx) {
 	key := c.Args.Bytes()
@@ -380,6 +487,21 @@ func cmdZSCAN(c *Ctx) {
 
 var sortedSetSpecs = []Spec{
 	{
+		Name: "bzmpop", Group: "sorted-set", Since: "7.0.0", Arity: -5,
+		Summary: "Takes members from the first sorted set that has any; waits for one.",
+		Flags:   Write | Blocking, Keys: NumKeys(2), Categories: "write sortedset slow blocking", Handler: cmdBZMPOP,
+	},
+	{
+		Name: "bzpopmax", Group: "sorted-set", Since: "5.0.0", Arity: -3,
+		Summary: "Takes the member with the highest score from the first sorted set that has one; waits for it.",
+		Flags:   Write | Blocking | Fast, Keys: Keys{First: 1, Last: -2, Step: 1}, Categories: "write sortedset fast blocking", Handler: cmdBZPOPMAX,
+	},
+	{
+		Name: "bzpopmin", Group: "sorted-set", Since: "5.0.0", Arity: -3,
+		Summary: "Takes the member with the lowest score from the first sorted set that has one; waits for it.",
+		Flags:   Write | Blocking | Fast, Keys: Keys{First: 1, Last: -2, Step: 1}, Categories: "write sortedset fast blocking", Handler: cmdBZPOPMIN,
+	},
+	{
 		Name: "zadd", Group: "sorted-set", Since: "1.2.0", Arity: -4,
 		Summary: "Adds members or changes their scores.",
 		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write sortedset fast", Handler: cmdZADD,
@@ -393,6 +515,11 @@ var sortedSetSpecs = []Spec{
 		Name: "zincrby", Group: "sorted-set", Since: "1.2.0", Arity: 4,
 		Summary: "Adds to the score of a member; a missing one counts as 0.",
 		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write sortedset fast", Handler: cmdZINCRBY,
+	},
+	{
+		Name: "zmpop", Group: "sorted-set", Since: "7.0.0", Arity: -4,
+		Summary: "Takes members from the first sorted set that has any.",
+		Flags:   Write, Keys: NumKeys(1), Categories: "write sortedset slow", Handler: cmdZMPOP,
 	},
 	{
 		Name: "zmscore", Group: "sorted-set", Since: "6.2.0", Arity: -3,

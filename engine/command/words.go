@@ -15,5 +15,7 @@ var (
 	wordRPOP      = []byte("RPOP")
 	wordSET       = []byte("SET")
 	wordSREM      = []byte("SREM")
+	wordZPOPMAX   = []byte("ZPOPMAX")
+	wordZPOPMIN   = []byte("ZPOPMIN")
 	wordZero      = []byte("0")
 )

@@ -84,7 +84,8 @@ func (p *packed) resize(used, countDelta int) {
 
 // elementAt returns the element that begins at off and the offset of the one after it.
 func elementAt(b []byte, off int) (elem []byte, next int) {
-	head, n := int(b[off]), 0
+	var n int
+	head := int(b[off])
 	switch {
 	case head < len6:
 		n, head = head, 1

@@ -53,6 +53,7 @@ type Conn struct {
 	waitWrite  bool // waiting for writability
 	closeAfter bool // close once all output is written
 	dirty      bool // in loop.dirty
+	failed     bool // about to be dropped: takes no more output
 	working    bool // the handler is running
 	hijack     func(net.Conn)
 }
@@ -129,7 +130,7 @@ func (c *Conn) Hijack(f func(net.Conn)) { c.hijack = f }
 
 // Write writes b, or keeps what the socket does not take.
 func (c *Conn) Write(b []byte) {
-	if c.fd < 0 || len(b) == 0 {
+	if c.fd < 0 || c.failed || len(b) == 0 {
 		return
 	}
 	if c.tls != nil {
@@ -141,7 +142,7 @@ func (c *Conn) Write(b []byte) {
 // Queue adds b to the output, to be written at the end of the loop's turn together with what else is queued.
 // It must not be used while the handler of this connection is in the middle of a reply of its own.
 func (c *Conn) Queue(b []byte) {
-	if c.fd < 0 {
+	if c.fd < 0 || c.failed {
 		return
 	}
 	if c.tls != nil {
@@ -300,13 +301,13 @@ func (c *Conn) settle() {
 }
 
 func (c *Conn) writeRaw(b []byte) {
-	if c.fd < 0 || len(b) == 0 {
+	if c.fd < 0 || c.failed || len(b) == 0 {
 		return
 	}
 	if c.Pending() == 0 {
 		n, _, err := writeFD(c.fd, b)
 		if err != nil {
-			c.drop(err)
+			c.fail(err)
 			return
 		}
 		if b = b[n:]; len(b) == 0 {
@@ -353,7 +354,7 @@ func (c *Conn) checkLimit() {
 	}
 	pending := c.Pending()
 	if c.limit.Hard > 0 && pending > c.limit.Hard {
-		c.drop(ErrOutputLimit)
+		c.fail(ErrOutputLimit)
 		return
 	}
 	if c.limit.Soft <= 0 || pending <= c.limit.Soft {
@@ -366,7 +367,7 @@ func (c *Conn) checkLimit() {
 		return
 	}
 	if c.loop.now.Sub(c.softSince) >= c.limit.For {
-		c.drop(ErrOutputLimit)
+		c.fail(ErrOutputLimit)
 	}
 }
 
@@ -390,6 +391,14 @@ func (c *Conn) watch() {
 	if err := c.loop.poller.set(c.fd, i); err != nil {
 		c.drop(err)
 	}
+}
+
+// fail drops the connection once the loop is back from what it is doing: who writes to a connection, perhaps to that
+// of somebody else and under a lock, is not called back from there.
+func (c *Conn) fail(reason error) {
+	c.failed = true
+	c.out, c.sent = nil, 0
+	c.Post(func() { c.drop(reason) })
 }
 
 // drop ends the connection at once.

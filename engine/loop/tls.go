@@ -120,7 +120,7 @@ func (c *Conn) encrypt(b []byte) []byte {
 		return nil // the peer has asked nothing yet
 	}
 	if _, err := c.tls.conn.Write(b); err != nil {
-		c.drop(fmt.Errorf("loop: encrypt: %w", err))
+		c.fail(fmt.Errorf("loop: encrypt: %w", err))
 		return nil
 	}
 	return c.takeCipher()

@@ -12,9 +12,10 @@ import (
 // ErrIncomplete says that a reply is not whole yet.
 var ErrIncomplete = errors.New("resp: incomplete reply")
 
-// maxDepth bounds nesting, maxReplyElems the elements of one aggregate.
+// maxDepth bounds nesting, maxReplyElems the elements of one aggregate, maxReplyLine the bytes of a line.
 const (
 	maxDepth      = 32
+	maxReplyLine  = 1 << 20
 	maxReplyElems = 1 << 24
 )
 
@@ -67,14 +68,19 @@ type source interface {
 type streamSource struct{ r *bufio.Reader }
 
 func (s streamSource) line() ([]byte, error) {
-	line, err := s.r.ReadBytes('\n')
-	if err != nil {
-		return nil, fmt.Errorf("resp: read reply: %w", err)
+	var line []byte
+	for {
+		part, err := s.r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxReplyLine:
+			return nil, errors.New("resp: line too long")
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("resp: read reply: %w", err)
+		case bytes.HasSuffix(line, []byte("\r\n")):
+			return line[:len(line)-2], nil
+		}
 	}
-	if len(line) < 2 || line[len(line)-2] != '\r' {
-		return nil, errors.New("resp: line without CR LF")
-	}
-	return line[:len(line)-2], nil
 }
 
 func (s streamSource) blob(n int) ([]byte, error) {
