@@ -242,7 +242,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "pause", Since: "3.0.0", Arity: -3, Summary: "Holds the commands of clients back for a time.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
 		},
 		{
 			Name: "reply", Since: "3.2.0", Arity: 3, Summary: "Chooses whether there are replies.",
@@ -270,7 +270,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "unpause", Since: "6.2.0", Arity: 2, Summary: "Ends CLIENT PAUSE.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
 		},
 	},
 }}

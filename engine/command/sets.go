@@ -264,7 +264,7 @@ func cmdSSCAN(c *Ctx) {
 	}
 	o := scanOptions{}
 	if s.Len() > 0 { // of a missing key the options are not looked at
-		o = readScanOptions(c, false, false)
+		o = readScanOptions(c, false, "")
 	}
 	if c.Failed() {
 		return

@@ -396,8 +396,13 @@ func (c *Ctx) overwrite(key, value []byte, offset int, ev keyspace.Event) (n int
 	var b []byte
 	if w.Exists() {
 		b = w.Resize(n)
+		w.SetEncoding(keyspace.EncodingChanged)
 	} else {
-		b = w.Create(keyspace.TypeString, keyspace.EncodingRaw, n)
+		enc := keyspace.EncodingChanged
+		if atEnd {
+			enc = keyspace.EncodingRaw
+		}
+		b = w.Create(keyspace.TypeString, enc, n)
 	}
 	copy(b[offset:], value)
 	w.Done(ev)

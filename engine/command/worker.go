@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"runtime/debug"
 
@@ -272,6 +273,9 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
 	c.blocked = false
 	w.handle(c, spec, argv)
+	if cl.block.active && !c.blocked && !cl.block.over() && w.keepsWaiting(spec, mark) {
+		c.blocked = true // one of its keys has become something else: as in Valkey that is not what it waits for
+	}
 	w.feed(cl)
 	w.release()
 	if c.blocked {
@@ -279,6 +283,12 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 		return blocked
 	}
 	return done
+}
+
+// keepsWaiting says whether the reply of a blocked client's command, run again, is that a key has the wrong type, and
+// the client goes on waiting then. The commands of streams end with the error.
+func (w *Worker) keepsWaiting(spec *Spec, mark int) bool {
+	return spec.Group != "stream" && bytes.HasPrefix(w.Reply.Buf[mark:], []byte("-WRONGTYPE"))
 }
 
 // handle runs the handler of one command, and works out its effects. The stripes are held.

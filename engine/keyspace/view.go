@@ -84,6 +84,12 @@ func (v *View) settle() {
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }
 
+// Stripes returns the stripes that the View holds, and Expiry what it does with keys whose time has come.
+func (v *View) Stripes() StripeSet { return v.set }
+
+// Expiry is described at Stripes.
+func (v *View) Expiry() Expiry { return v.expiry }
+
 // DB returns the selected database.
 func (v *View) DB() int { return v.db }
 

@@ -246,7 +246,7 @@ func startServer(ctx context.Context, o *options, dir string, port int) (*server
 	}
 	defer func() { _ = log.Close() }()
 	args := append([]string{}, o.server[1:]...)
-	args = append(args, "--port", strconv.Itoa(port), "--save", "", "--enable-protected-configs", "yes",
+	args = append(args, "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--enable-protected-configs", "yes",
 		"--enable-debug-command", "yes")
 	s.cmd = exec.Command(o.server[0], args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, log, log
