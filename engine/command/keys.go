@@ -124,7 +124,7 @@ func (c *Ctx) expireAt(key []byte, at int64) {
 	}
 	if c.isPast(at) {
 		c.View.Delete(key, eventDel)
-		c.Propagate(wordDEL, key)
+		c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
 		return
 	}
 	w := c.View.Edit(key)

@@ -219,6 +219,9 @@ func cmdSPOP(c *Ctx) {
 		c.Reply.Bulk(member)
 		effect = append(effect, member)
 	}
+	if given && s.Len() == 0 {
+		effect = append(effect[:0], c.Server.deletion("lazyfree-lazy-server-del"), key)
+	}
 	settleSet(&w, &s, eventSpop)
 	c.Propagate(effect...)
 }

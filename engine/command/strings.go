@@ -130,7 +130,7 @@ func (c *Ctx) isPast(expireAt int64) bool {
 func (c *Ctx) store(key, value []byte, expireAt int64) {
 	if expireAt != keyspace.KeepExpiry && c.isPast(expireAt) {
 		c.View.Delete(key, eventDel)
-		c.Propagate(wordDEL, key)
+		c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
 		return
 	}
 	c.View.SetString(key, value, expireAt, eventSet)

@@ -151,7 +151,7 @@ func cmdREPLICAOF(c *command.Ctx) {
 		return
 	}
 	host := c.Args.String()
-	port := c.Args.IntRange(1, 65535, "ERR Invalid master port")
+	port := c.Args.IntRange(0, 65535, "ERR Invalid master port")
 	if c.Failed() {
 		return
 	}

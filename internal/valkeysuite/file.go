@@ -325,8 +325,11 @@ func (p *parser) line(line string) {
 	if p.last = append(p.last, line); len(p.last) > 30 {
 		p.last = p.last[1:]
 	}
-	if name, ok := strings.CutPrefix(line, "starting test "); ok {
-		p.flush()
+	// It may stand behind the last line of a failure's text, which has no end of line.
+	if before, name, ok := strings.Cut(line, "starting test "); ok && !strings.HasPrefix(line, "[") {
+		if p.failure != nil && before != "" {
+			p.failure = append(p.failure, before)
+		}
 		p.current = name
 		return
 	}
@@ -341,18 +344,24 @@ func (p *parser) line(line string) {
 		}
 	case m[1] == "ok":
 		p.flush()
-		p.current = ""
+		p.end(tookSuffix.ReplaceAllString(m[2], ""))
 		p.result.add(tookSuffix.ReplaceAllString(m[2], ""), "", true)
 	case m[1] == "err":
 		p.flush()
 		p.failure = []string{m[2]}
-		p.current = ""
+		p.end(fileSuffix.ReplaceAllString(m[2], ""))
 	case m[1] == "ignore":
 		p.flush()
-		p.current = ""
 		p.result.Ignored++
 	default:
 		p.flush()
+	}
+}
+
+// end says that a test is done. The two processes of the suite print side by side: the next test may have started.
+func (p *parser) end(name string) {
+	if p.current == name {
+		p.current = ""
 	}
 }
 
