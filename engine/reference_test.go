@@ -15,7 +15,7 @@ var unbuiltGroups = []string{"bitmap", "geo", "hyperloglog", "scripting", "strea
 
 // unbuilt are the other commands of the reference server that are not built, and why.
 var unbuilt = map[string]string{
-	"acl": "needs users, which come with RBAC", "asking": "slot migration", "failover": "the agent decides",
+	"asking": "slot migration", "failover": "the agent decides",
 	"debug": "internal", "dump": "needs the RDB form of one value", "latency": "no latency monitor yet",
 	"migrate": "needs DUMP", "module": "no modules", "monitor": "no feed of commands yet",
 	"object": "next width", "pfdebug": "internal", "pfselftest": "internal", "psync": "", "replconf": "", "restore": "needs DUMP",

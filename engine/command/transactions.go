@@ -1,6 +1,9 @@
 package command
 
-import "github.com/elastane/elastane/engine/keyspace"
+import (
+	"github.com/elastane/elastane/engine/acl"
+	"github.com/elastane/elastane/engine/keyspace"
+)
 
 // txRole marks the commands that make up a transaction; they are never queued themselves.
 type txRole uint8
@@ -166,6 +169,10 @@ func cmdEXEC(c *Ctx) {
 	exec := c.Spec
 	c.Reply.Array(len(queued))
 	for _, q := range queued {
+		if denied, _ := c.permitted(q.spec, q.argv, acl.Transaction); denied != acl.Allowed {
+			c.Reply.Error(errDeniedInExec(denied))
+			continue
+		}
 		w.handle(c, q.spec, q.argv)
 		c.Reply.Proto = cl.Proto // HELLO
 		if c.View.DB() != cl.DB {
@@ -174,4 +181,15 @@ func cmdEXEC(c *Ctx) {
 	}
 	// handle works out the default effect of the command that it ran; EXEC has none of its own.
 	c.Spec = exec
+}
+
+// errDeniedInExec is the error of a queued command that the ACL has come to refuse.
+func errDeniedInExec(denied acl.Denial) string {
+	reason := map[acl.Denial]string{
+		acl.DeniedCommand: "no permission to execute the command or subcommand",
+		acl.DeniedKey:     "no permission to touch the specified keys",
+		acl.DeniedChannel: "no permission to access one of the channels used as arguments",
+	}[denied]
+	return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
+		"This command is no longer allowed for the following reason: " + reason
 }
