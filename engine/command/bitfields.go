@@ -50,7 +50,10 @@ func (t bitType) add(value, by int64, mode overflow) (sum int64, fails bool) {
 		over = by > 0 && sum < value
 		under = by < 0 && sum > value
 		if !over && !under {
-			over, under = sum > high, sum < low
+			// Valkey's distance to the upper limit wraps for the lowest values that SET can name: they
+			// saturate at the top. Clients see it, so it is kept.
+			over = sum > high || (t.width < 64 && high-value < 0)
+			under = sum < low
 		}
 	} else {
 		// As in Valkey a negative value is one far above the range.
@@ -225,6 +228,21 @@ func cmdBITFIELDRO(c *Ctx) {
 		return
 	}
 	readBitfields(c, key, ops)
+}
+
+// bitfieldUse is what a call does with its key: one without SET and INCRBY only reads.
+func bitfieldUse(argv [][]byte) KeyUse {
+	for i := 2; i < len(argv); i++ {
+		switch {
+		case isWord(argv[i], "GET"):
+			i += 2
+		case isWord(argv[i], "OVERFLOW"):
+			i++
+		default:
+			return KeyRW | KeyAccess | KeyUpdate
+		}
+	}
+	return KeyRO | KeyAccess
 }
 
 func readBitfields(c *Ctx, key []byte, ops []bitfieldOp) {

@@ -319,32 +319,32 @@ var bitmapSpecs = []Spec{
 	{
 		Name: "bitcount", Group: "bitmap", Since: "2.6.0", Arity: -2,
 		Summary: "Counts the bits that are set.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read bitmap slow", Handler: cmdBITCOUNT,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RW access update").Uses("RO access"), Categories: "read bitmap slow", Handler: cmdBITCOUNT,
 	},
 	{
 		Name: "bitfield", Group: "bitmap", Since: "3.2.0", Arity: -2,
 		Summary: "Reads and changes integers of any width at any bit.",
-		Flags:   Write | DenyOOM, Keys: OneKey, Categories: "write bitmap slow", Handler: cmdBITFIELD,
+		Flags:   Write | DenyOOM, Keys: OneKey.Uses("RW access update variable_flags").Varies(bitfieldUse), Categories: "write bitmap slow", Handler: cmdBITFIELD,
 	},
 	{
 		Name: "bitfield_ro", Group: "bitmap", Since: "6.0.0", Arity: -2,
 		Summary: "Reads integers of any width at any bit.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read bitmap fast", Handler: cmdBITFIELDRO,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read bitmap fast", Handler: cmdBITFIELDRO,
 	},
 	{
 		Name: "bitop", Group: "bitmap", Since: "2.6.0", Arity: -4,
 		Summary: "Combines bitmaps and stores the result.",
-		Flags:   Write | DenyOOM, Keys: Keys{First: 2, Last: -1, Step: 1}, Categories: "write bitmap slow", Handler: cmdBITOP,
+		Flags:   Write | DenyOOM, Keys: Keys{First: 2, Last: -1, Step: 1}.Uses("OW update", "RO access"), Categories: "write bitmap slow", Handler: cmdBITOP,
 	},
 	{
 		Name: "bitpos", Group: "bitmap", Since: "2.8.7", Arity: -3,
 		Summary: "Finds the first bit that is set, or clear.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read bitmap slow", Handler: cmdBITPOS,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read bitmap slow", Handler: cmdBITPOS,
 	},
 	{
 		Name: "getbit", Group: "bitmap", Since: "2.2.0", Arity: 3,
 		Summary: "Returns a bit.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read bitmap fast", Handler: cmdGETBIT,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read bitmap fast", Handler: cmdGETBIT,
 	},
 	{
 		Name: "setbit", Group: "bitmap", Since: "2.2.0", Arity: 4,

@@ -302,23 +302,23 @@ var hyperLogLogSpecs = []Spec{
 	{
 		Name: "pfadd", Group: "hyperloglog", Since: "2.8.9", Arity: -2,
 		Summary: "Counts elements in a HyperLogLog, which is made if it is missing.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write hyperloglog fast", Handler: cmdPFADD,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write hyperloglog fast", Handler: cmdPFADD,
 	},
 	{
 		Name: "pfcount", Group: "hyperloglog", Since: "2.8.9", Arity: -2,
 		Summary: "Estimates how many different elements were added to the HyperLogLogs.",
-		Flags:   ReadOnly | MayReplicate, Keys: AllKeys, Categories: "read hyperloglog slow", Handler: cmdPFCOUNT,
+		Flags:   ReadOnly | MayReplicate, Keys: AllKeys.Uses("RW access"), Categories: "read hyperloglog slow", Handler: cmdPFCOUNT,
 	},
 	{
 		Name: "pfdebug", Group: "hyperloglog", Since: "2.8.9", Arity: 3,
 		Summary: "Looks into a HyperLogLog, for tests.",
-		Flags:   Write | DenyOOM | Admin, Keys: Keys{First: 2, Last: 2, Step: 1},
+		Flags:   Write | DenyOOM | Admin, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RW access"),
 		Categories: "write hyperloglog admin slow dangerous", Handler: cmdPFDEBUG,
 	},
 	{
 		Name: "pfmerge", Group: "hyperloglog", Since: "2.8.9", Arity: -2,
 		Summary: "Joins HyperLogLogs into the first.",
-		Flags:   Write | DenyOOM, Keys: AllKeys, Categories: "write hyperloglog slow", Handler: cmdPFMERGE,
+		Flags:   Write | DenyOOM, Keys: AllKeys.Uses("RW access insert", "RO access"), Categories: "write hyperloglog slow", Handler: cmdPFMERGE,
 	},
 	{
 		Name: "pfselftest", Group: "hyperloglog", Since: "2.8.9", Arity: 1,
