@@ -13,6 +13,8 @@ func Families() []Spec {
 		transactionSpecs,
 		pubsubSpecs,
 		stringSpecs,
+		bitmapSpecs,
+		hyperLogLogSpecs,
 		keySpecs,
 		hashSpecs,
 		listSpecs,
