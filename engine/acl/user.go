@@ -186,6 +186,9 @@ func (u *User) set(c *Catalog, d Defaults, op string) error {
 		var s Selector
 		s.reset(c, false)
 		for _, rule := range strings.Fields(op[1 : len(op)-1]) {
+			if rule[len(rule)-1] == ')' { // the text form could not be read back
+				return errSyntax
+			}
 			if err := s.set(c, rule); err != nil {
 				return err
 			}
