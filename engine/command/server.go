@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/pubsub"
 )
@@ -125,6 +126,7 @@ func NewServer(o ServerOptions) *Server {
 		o.Logger = slog.Default()
 	}
 	s := &Server{ServerOptions: o, RunID: randomHex(20), Started: o.Clock()}
+	s.Auth.Users = acl.NewRegistry(o.Table.catalog)
 	s.Config = newConfig(s)
 	s.Space = keyspace.New(keyspace.Options{Databases: o.Databases, Hook: s.keyChanged})
 	return s

@@ -1,6 +1,9 @@
 package command
 
-import "github.com/elastane/elastane/engine/keyspace"
+import (
+	"github.com/elastane/elastane/engine/acl"
+	"github.com/elastane/elastane/engine/keyspace"
+)
 
 // txRole marks the commands that make up a transaction; they are never queued themselves.
 type txRole uint8
@@ -108,7 +111,7 @@ var transactionSpecs = []Spec{
 	{
 		Name: "watch", Group: "transactions", Since: "2.2.0", Arity: -2,
 		Summary: "Makes the next EXEC fail if one of the keys is changed before it.",
-		Flags:   NoScript | Loading | Stale | Fast | AllowBusy, Keys: AllKeys, Categories: "fast transaction",
+		Flags:   NoScript | Loading | Stale | Fast | AllowBusy, Keys: AllKeys.Uses("RO"), Categories: "fast transaction",
 		Handler: cmdWATCH, transaction: txControl,
 	},
 }
@@ -184,6 +187,10 @@ func cmdEXEC(c *Ctx) {
 	exec := c.Spec
 	c.Reply.Array(len(queued))
 	for _, q := range queued {
+		if denied, _ := c.permitted(q.spec, q.argv, acl.Transaction); denied != acl.Allowed {
+			c.Reply.Error(errDeniedInExec(denied))
+			continue
+		}
 		if q.spec.Is(Alone) {
 			w.withoutStripes(c, q)
 		} else {
@@ -196,4 +203,15 @@ func cmdEXEC(c *Ctx) {
 	}
 	// handle works out the default effect of the command that it ran; EXEC has none of its own.
 	c.Spec = exec
+}
+
+// errDeniedInExec is the error of a queued command that the ACL has come to refuse.
+func errDeniedInExec(denied acl.Denial) string {
+	reason := map[acl.Denial]string{
+		acl.DeniedCommand: "no permission to execute the command or subcommand",
+		acl.DeniedKey:     "no permission to touch the specified keys",
+		acl.DeniedChannel: "no permission to access one of the channels used as arguments",
+	}[denied]
+	return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
+		"This command is no longer allowed for the following reason: " + reason
 }

@@ -11,6 +11,7 @@ var (
 	wordLPOP      = []byte("LPOP")
 	wordPERSIST   = []byte("PERSIST")
 	wordPEXPIREAT = []byte("PEXPIREAT")
+	wordPFCOUNT   = []byte("PFCOUNT")
 	wordPXAT      = []byte("PXAT")
 	wordRIGHT     = []byte("RIGHT")
 	wordRPOP      = []byte("RPOP")
