@@ -105,7 +105,7 @@ func cmdDEBUGDIGEST(c *Ctx) {
 		total.mixNumber(uint32(db))
 		c.View.Select(db)
 		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-			cursor = c.View.Scan(cursor, 1000, func(e keyspace.Entry) {
+			cursor = c.View.Scan(cursor, 1000, nil, func(e keyspace.Entry) {
 				var d digest
 				d.mix(e.Key())
 				d.value(c, e)

@@ -6,6 +6,7 @@ func Families() []Spec {
 	for _, family := range [][]Spec{
 		connectionSpecs,
 		clientSpecs,
+		aclSpecs,
 		introspectSpecs,
 		serverSpecs,
 		memorySpecs,
@@ -18,6 +19,8 @@ func Families() []Spec {
 		transactionSpecs,
 		pubsubSpecs,
 		stringSpecs,
+		bitmapSpecs,
+		hyperLogLogSpecs,
 		keySpecs,
 		hashSpecs,
 		listSpecs,

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/pubsub"
 )
 
@@ -293,10 +294,10 @@ func infoStats(c *Ctx, w *infoWriter) {
 	w.line("total_error_replies", st.Errors.Load())
 	w.line("client_query_buffer_limit_disconnections", st.QueryLimit.Load())
 	w.line("client_output_buffer_limit_disconnections", st.OutputLimit.Load())
-	w.line("acl_access_denied_auth", st.AuthFailures.Load())
-	w.line("acl_access_denied_cmd", 0)
-	w.line("acl_access_denied_key", 0)
-	w.line("acl_access_denied_channel", 0)
+	w.line("acl_access_denied_auth", st.Denied[acl.DeniedAuth].Load())
+	w.line("acl_access_denied_cmd", st.Denied[acl.DeniedCommand].Load())
+	w.line("acl_access_denied_key", st.Denied[acl.DeniedKey].Load())
+	w.line("acl_access_denied_channel", st.Denied[acl.DeniedChannel].Load())
 }
 
 func infoReplication(c *Ctx, w *infoWriter) { w.b = c.Server.Replication.AppendInfo(w.b) }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/elastane/elastane/engine/acl"
 )
 
 // maxStats bounds the records that are counted one by one; a table with more shares the last counter.
@@ -23,7 +25,7 @@ type Stats struct {
 	Commands       atomic.Int64
 	Errors         atomic.Int64 // error replies
 	ProtocolErrors atomic.Int64
-	AuthFailures   atomic.Int64
+	Denied         [acl.DeniedAuth + 1]atomic.Int64 // calls that the ACL refused, by reason
 	Panics         atomic.Int64
 	NetInput       atomic.Int64 // bytes
 	NetOutput      atomic.Int64
@@ -215,7 +217,7 @@ func (st *Stats) measure(now time.Time, used int64) {
 
 func (st *Stats) reset() {
 	for _, counter := range []*atomic.Int64{
-		&st.Connections, &st.Rejected, &st.Commands, &st.Errors, &st.ProtocolErrors, &st.AuthFailures, &st.Panics,
+		&st.Connections, &st.Rejected, &st.Commands, &st.Errors, &st.ProtocolErrors, &st.Panics,
 		&st.NetInput, &st.NetOutput, &st.OutputLimit, &st.QueryLimit, &st.expireCycle, &st.expireStopped,
 	} {
 		counter.Store(0)
@@ -224,4 +226,7 @@ func (st *Stats) reset() {
 	st.kinds.mu.Lock()
 	st.kinds.counts = nil
 	st.kinds.mu.Unlock()
+	for i := range st.Denied {
+		st.Denied[i].Store(0)
+	}
 }

@@ -26,8 +26,19 @@ func (z *SortedSet) Memory(samples int) int64 {
 	if z.isPacked() {
 		return blockSize(z.heap, z.root)
 	}
-	s := z.skiplist()
-	return blockSize(z.heap, s.header()) + s.memory(samples)
+	t := z.tree()
+	return t.memory(samples) + t.memoryBelow(t.top())
+}
+
+func (t tree) memoryBelow(node arena.Ref, height int) int64 {
+	total := blockSize(t.heap, node)
+	if height > 0 {
+		n := t.inner(node)
+		for i := range count(n) {
+			total += t.memoryBelow(n.child(i), height-1)
+		}
+	}
+	return total
 }
 
 // Memory is described above; samples are blocks of the list.
