@@ -105,7 +105,7 @@ func TestEffectOf(t *testing.T) {
 		{"SET k v", "GETEX k EX 10", "PEXPIREAT k 1700000010000"},
 		{"SETEX k 10 v", "GETEX k PERSIST", "PERSIST k"},
 		{"SET k v", "GETEX k", ""},
-		{"SET k v", "GETDEL k", "UNLINK k"},
+		{"SET k v", "GETDEL k", "DEL k"},
 		{"SET k 1", "INCRBYFLOAT k 0.5", "SET k 1.5 KEEPTTL"},
 		{"", "HINCRBYFLOAT k f 0.5", "HSET k f 0.5"},
 		{"SADD k a", "SPOP k", "SREM k a"},
