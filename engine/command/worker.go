@@ -215,7 +215,8 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 		cl.stale = true
 	}
 	if cl.Has(ClientReplyOff | ClientReplySkip | ClientReplySkipNext) {
-		if cl.Has(ClientReplyOff | ClientReplySkip) {
+		// The confirmations of subscriptions are messages, which CLIENT REPLY does not hold back.
+		if cl.Has(ClientReplyOff|ClientReplySkip) && (spec == nil || !spec.Is(PubSub|InSubscribe)) {
 			w.Reply.Buf = w.Reply.Buf[:mark]
 		}
 		skipNext := cl.Has(ClientReplySkipNext)
