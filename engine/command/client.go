@@ -29,6 +29,7 @@ const (
 	ClientReplySkipNext                         // CLIENT REPLY SKIP: the next one has none
 	ClientNoEvict                               // CLIENT NO-EVICT
 	ClientNoTouch                               // CLIENT NO-TOUCH
+	ClientMonitor                               // MONITOR was sent
 )
 
 // Client is one client of one node. It belongs to the loop of its connection: only that thread reads and
@@ -166,8 +167,11 @@ func (s *Server) CloseClients() {
 
 // Evictable tells whether an idle client may be dropped: not subscribers, and not those that wait.
 func (c *Client) Evictable() bool {
-	return !c.subs.any() && !c.block.active && !c.Has(ClientReplica|ClientReplication)
+	return !c.subs.any() && !c.block.active && !c.Has(ClientReplica|ClientReplication|ClientMonitor)
 }
+
+// LikeSubscriber tells whether the client's output is limited as a subscriber's; on the client's loop.
+func (c *Client) LikeSubscriber() bool { return c.subs.any() || c.Has(ClientMonitor) }
 
 // EndClient forgets a client whose connection has ended.
 func (s *Server) EndClient(c *Client) {
@@ -175,6 +179,7 @@ func (s *Server) EndClient(c *Client) {
 	s.unhold(c)
 	s.watches.remove(c)
 	s.unsubscribeAll(c)
+	s.monitor.remove(c)
 	if e, ok := c.Replication.(Ender); ok {
 		e.Ended()
 	}

@@ -174,6 +174,7 @@ func cmdRESET(c *Ctx) {
 	cl := c.Client
 	c.Server.discard(cl)
 	c.Server.unsubscribeAll(cl)
+	c.Server.monitor.remove(cl)
 	cl.Flags &= ClientInternal | ClientReplica | ClientPrimary
 	cl.Name, cl.Proto, cl.DB = "", 2, 0
 	c.Server.becomeDefault(cl)
@@ -362,7 +363,7 @@ func (c *Ctx) describe(cl *Client) string {
 	for _, f := range []struct {
 		flag   ClientFlags
 		letter string
-	}{{ClientReplica, "S"}, {ClientPrimary, "M"}, {ClientMulti, "x"}, {ClientReadOnlyMode, "r"}, {ClientNoEvict, "e"}, {ClientNoTouch, "T"}} {
+	}{{ClientReplica, "S"}, {ClientPrimary, "M"}, {ClientMonitor, "O"}, {ClientMulti, "x"}, {ClientReadOnlyMode, "r"}, {ClientNoEvict, "e"}, {ClientNoTouch, "T"}} {
 		if s.flags&f.flag != 0 {
 			flags += f.letter
 		}

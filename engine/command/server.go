@@ -66,6 +66,11 @@ type Server struct {
 	pauses  pauses
 	watches watches
 	waiting waiting
+	slowlog slowlog
+	latency latencyMonitor
+	monitor monitors
+	debug   debugState
+	savedAt time.Time // when a save point last began a snapshot; Tick's own
 }
 
 // Host is what a node's commands can ask of the process around it (engine implements it). Nil methods do not
@@ -127,7 +132,7 @@ func NewServer(o ServerOptions) *Server {
 	}
 	s := &Server{ServerOptions: o, RunID: randomHex(20), Started: o.Clock()}
 	s.Auth.Users = acl.NewRegistry(o.Table.catalog)
-	s.Config = newConfig(s)
+	newConfig(s)
 	s.Space = keyspace.New(keyspace.Options{Databases: o.Databases, Hook: s.keyChanged})
 	return s
 }
