@@ -58,7 +58,7 @@ var serverSpecs = []Spec{
 		Summary: "Container of the commands about memory.", Categories: "slow",
 		Sub: []Spec{{
 			Name: "usage", Since: "4.0.0", Arity: -3, Summary: "Estimates the memory that a key takes.",
-			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}, Categories: "read slow", Handler: cmdMEMORYUSAGE,
+			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"), Categories: "read slow", Handler: cmdMEMORYUSAGE,
 		}},
 	},
 	{

@@ -515,32 +515,32 @@ var keySpecs = []Spec{
 	{
 		Name: "copy", Group: "generic", Since: "6.2.0", Arity: -3,
 		Summary: "Copies a value to another key.",
-		Flags:   Write | DenyOOM, Keys: TwoKeys, Categories: "keyspace write slow", Handler: cmdCOPY,
+		Flags:   Write | DenyOOM, Keys: TwoKeys.Uses("RO access", "OW update"), Categories: "keyspace write slow", Handler: cmdCOPY,
 	},
 	{
 		Name: "del", Group: "generic", Since: "1.0.0", Arity: -2,
 		Summary: "Deletes keys.",
-		Flags:   Write, Keys: AllKeys, Categories: "keyspace write slow", Handler: cmdDEL,
+		Flags:   Write, Keys: AllKeys.Uses("RM delete"), Categories: "keyspace write slow", Handler: cmdDEL,
 	},
 	{
 		Name: "exists", Group: "generic", Since: "1.0.0", Arity: -2,
 		Summary: "Counts how many of the given keys exist.",
-		Flags:   ReadOnly | Fast, Keys: AllKeys, Categories: "keyspace read fast", Handler: cmdEXISTS,
+		Flags:   ReadOnly | Fast, Keys: AllKeys.Uses("RO"), Categories: "keyspace read fast", Handler: cmdEXISTS,
 	},
 	{
 		Name: "expire", Group: "generic", Since: "1.0.0", Arity: -3,
 		Summary: "Sets the time to live of a key in seconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdEXPIRE,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdEXPIRE,
 	},
 	{
 		Name: "expireat", Group: "generic", Since: "1.2.0", Arity: -3,
 		Summary: "Sets the expiry of a key as Unix time in seconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdEXPIREAT,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdEXPIREAT,
 	},
 	{
 		Name: "expiretime", Group: "generic", Since: "7.0.0", Arity: 2,
 		Summary: "Returns the expiry of a key as Unix time in seconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdEXPIRETIME,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdEXPIRETIME,
 	},
 	{
 		Name: "keys", Group: "generic", Since: "1.0.0", Arity: 2,
@@ -550,7 +550,7 @@ var keySpecs = []Spec{
 	{
 		Name: "move", Group: "generic", Since: "1.0.0", Arity: 3,
 		Summary: "Moves a key to another database.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdMOVE,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access update"), Categories: "keyspace write fast", Handler: cmdMOVE,
 	},
 	{
 		Name: "object", Group: "generic", Since: "2.2.3", Arity: -2,
@@ -559,25 +559,25 @@ var keySpecs = []Spec{
 			{
 				Name: "encoding", Since: "2.2.3", Arity: 3,
 				Summary: "Returns the layout of a value.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectENCODING,
 			},
 			{
 				Name: "freq", Since: "4.0.0", Arity: 3,
 				Summary: "Returns how often a key is used, on a logarithmic scale.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectFREQ,
 			},
 			{
 				Name: "idletime", Since: "2.2.3", Arity: 3,
 				Summary: "Returns for how many seconds a key was not used.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectIDLETIME,
 			},
 			{
 				Name: "refcount", Since: "2.2.3", Arity: 3,
 				Summary: "Returns how often a value is referred to.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectREFCOUNT,
 			},
 		},
@@ -585,27 +585,27 @@ var keySpecs = []Spec{
 	{
 		Name: "persist", Group: "generic", Since: "2.2.0", Arity: 2,
 		Summary: "Removes the expiry of a key.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdPERSIST,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdPERSIST,
 	},
 	{
 		Name: "pexpire", Group: "generic", Since: "2.6.0", Arity: -3,
 		Summary: "Sets the time to live of a key in milliseconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdPEXPIRE,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdPEXPIRE,
 	},
 	{
 		Name: "pexpireat", Group: "generic", Since: "2.6.0", Arity: -3,
 		Summary: "Sets the expiry of a key as Unix time in milliseconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdPEXPIREAT,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdPEXPIREAT,
 	},
 	{
 		Name: "pexpiretime", Group: "generic", Since: "7.0.0", Arity: 2,
 		Summary: "Returns the expiry of a key as Unix time in milliseconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdPEXPIRETIME,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdPEXPIRETIME,
 	},
 	{
 		Name: "pttl", Group: "generic", Since: "2.6.0", Arity: 2,
 		Summary: "Returns the time to live of a key in milliseconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdPTTL,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdPTTL,
 	},
 	{
 		Name: "randomkey", Group: "generic", Since: "1.0.0", Arity: 1,
@@ -615,12 +615,12 @@ var keySpecs = []Spec{
 	{
 		Name: "rename", Group: "generic", Since: "1.0.0", Arity: 3,
 		Summary: "Gives a key another name, replacing what had it.",
-		Flags:   Write, Keys: TwoKeys, Categories: "keyspace write slow", Handler: cmdRENAME,
+		Flags:   Write, Keys: TwoKeys.Uses("RW access delete", "OW update"), Categories: "keyspace write slow", Handler: cmdRENAME,
 	},
 	{
 		Name: "renamenx", Group: "generic", Since: "1.0.0", Arity: 3,
 		Summary: "Gives a key another name, if none has it.",
-		Flags:   Write | Fast, Keys: TwoKeys, Categories: "keyspace write fast", Handler: cmdRENAMENX,
+		Flags:   Write | Fast, Keys: TwoKeys.Uses("RW access delete", "OW insert"), Categories: "keyspace write fast", Handler: cmdRENAMENX,
 	},
 	{
 		Name: "scan", Group: "generic", Since: "2.8.0", Arity: -2,
@@ -630,21 +630,21 @@ var keySpecs = []Spec{
 	{
 		Name: "touch", Group: "generic", Since: "3.2.1", Arity: -2,
 		Summary: "Marks keys as used and counts how many exist.",
-		Flags:   ReadOnly | Fast, Keys: AllKeys, Categories: "keyspace read fast", Handler: cmdEXISTS,
+		Flags:   ReadOnly | Fast, Keys: AllKeys.Uses("RO"), Categories: "keyspace read fast", Handler: cmdEXISTS,
 	},
 	{
 		Name: "ttl", Group: "generic", Since: "1.0.0", Arity: 2,
 		Summary: "Returns the time to live of a key in seconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdTTL,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdTTL,
 	},
 	{
 		Name: "type", Group: "generic", Since: "1.0.0", Arity: 2,
 		Summary: "Returns the type of a key's value.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdTYPE,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "keyspace read fast", Handler: cmdTYPE,
 	},
 	{
 		Name: "unlink", Group: "generic", Since: "4.0.0", Arity: -2,
 		Summary: "Deletes keys.",
-		Flags:   Write | Fast, Keys: AllKeys, Categories: "keyspace write fast", Handler: cmdDEL,
+		Flags:   Write | Fast, Keys: AllKeys.Uses("RM delete"), Categories: "keyspace write fast", Handler: cmdDEL,
 	},
 }

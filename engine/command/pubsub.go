@@ -210,13 +210,13 @@ var pubsubSpecs = []Spec{
 	{
 		Name: "spublish", Group: "pubsub", Since: "7.0.0", Arity: 3,
 		Summary: "Sends a message to a shard channel.",
-		Flags:   PubSub | Loading | Stale | Fast | MayReplicate, Keys: OneKey, Lock: LockKeys, Categories: "pubsub fast",
+		Flags:   PubSub | Loading | Stale | Fast | MayReplicate, Keys: OneKey.Uses("not_key"), Lock: LockKeys, Categories: "pubsub fast",
 		Handler: cmdSPUBLISH,
 	},
 	{
 		Name: "ssubscribe", Group: "pubsub", Since: "7.0.0", Arity: -2,
 		Summary: "Listens to shard channels.",
-		Flags:   subscribeFlags, Keys: AllKeys, Categories: "pubsub slow",
+		Flags:   subscribeFlags, Keys: AllKeys.Uses("not_key"), Categories: "pubsub slow",
 		Handler: func(c *Ctx) { c.subscribe(pubsub.Shard) },
 	},
 	{
@@ -228,7 +228,7 @@ var pubsubSpecs = []Spec{
 	{
 		Name: "sunsubscribe", Group: "pubsub", Since: "7.0.0", Arity: -1,
 		Summary: "Stops listening to shard channels.",
-		Flags:   subscribeFlags, Keys: AllKeys, Categories: "pubsub slow",
+		Flags:   subscribeFlags, Keys: AllKeys.Uses("not_key"), Categories: "pubsub slow",
 		Handler: func(c *Ctx) { c.unsubscribe(pubsub.Shard) },
 	},
 	{

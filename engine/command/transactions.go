@@ -92,7 +92,7 @@ var transactionSpecs = []Spec{
 	{
 		Name: "watch", Group: "transactions", Since: "2.2.0", Arity: -2,
 		Summary: "Makes the next EXEC fail if one of the keys is changed before it.",
-		Flags:   NoScript | Loading | Stale | Fast | AllowBusy, Keys: AllKeys, Categories: "fast transaction",
+		Flags:   NoScript | Loading | Stale | Fast | AllowBusy, Keys: AllKeys.Uses("RO"), Categories: "fast transaction",
 		Handler: cmdWATCH, transaction: txControl,
 	},
 }
