@@ -709,3 +709,42 @@ func (s *Stream) Free() {
 	s.heap.Free(s.root)
 	s.root = arena.Nil
 }
+
+// HasTombstonesFrom says whether an entry may have been deleted at or after an ID, so that counting from there
+// on would be wrong.
+func (s *Stream) HasTombstonesFrom(id StreamID) bool {
+	h := s.head()
+	return h.length > 0 && !h.maxDeleted.IsZero() && !h.maxDeleted.Less(h.first) && !h.maxDeleted.Less(id)
+}
+
+// EntriesUpTo is how many entries were added up to an ID, itself included, or EntriesReadUnknown.
+func (s *Stream) EntriesUpTo(id StreamID) int64 {
+	h := s.head()
+	switch {
+	case h.added == 0:
+		return 0
+	case id == h.last, h.length == 0 && id.Less(h.last):
+		return int64(h.added)
+	case h.last.Less(id):
+		return EntriesReadUnknown
+	case !h.maxDeleted.IsZero() && !h.maxDeleted.Less(h.first):
+	case id.Less(h.first):
+		return int64(h.added - h.length)
+	case id == h.first:
+		return int64(h.added-h.length) + 1
+	}
+	return EntriesReadUnknown
+}
+
+// Lag is how many entries a group has not read yet; ok is false if that cannot be told.
+func (s *Stream) Lag(g Group) (lag int64, ok bool) {
+	h := s.head()
+	if h.added == 0 {
+		return 0, true
+	}
+	read := g.EntriesRead()
+	if read == EntriesReadUnknown || s.HasTombstonesFrom(g.LastID()) {
+		read = s.EntriesUpTo(g.LastID())
+	}
+	return int64(h.added) - read, read != EntriesReadUnknown
+}
