@@ -59,6 +59,7 @@ var directives = []directive{
 	{name: "dir", value: "", fixed: true},
 	{name: "hash-max-listpack-entries", kind: kindInt, value: "512", high: math.MaxInt64, apply: applyEncodings},
 	{name: "hash-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
+	{name: "hll-sparse-max-bytes", kind: kindMemory, value: "3000", high: math.MaxInt64, apply: applyEncodings},
 	{name: "hz", kind: kindInt, value: "10", low: 1, high: 500},
 	{name: "latency-monitor-threshold", kind: kindInt, value: "0", high: math.MaxInt64},
 	{name: "lazyfree-lazy-eviction", kind: kindBool, value: "no"},

@@ -14,12 +14,14 @@ type encodings struct {
 	set       ds.SetLimits
 	sortedSet ds.Limits
 	stream    ds.StreamLimits
+	hllSparse int // bytes
 }
 
 func (c *Ctx) encodings() *encodings { return c.Server.Config.encodings.Load() }
 
 // Whatever is configured, a packed block stays below 4 GiB, the most that its header can tell.
 const (
+	maxHLLSparse     = 1 << 20
 	maxPackedEntries = 1 << 16
 	maxPackedValue   = 8 << 10
 )
@@ -42,6 +44,7 @@ func (c *Config) applyEncodings() {
 			Bytes:   int(min(c.Int("stream-node-max-bytes"), ds.MaxStreamEntry)),
 			Entries: int(min(c.Int("stream-node-max-entries"), math.MaxInt32)),
 		},
+		hllSparse: int(min(c.Int("hll-sparse-max-bytes"), maxHLLSparse)),
 	})
 }
 

@@ -29,6 +29,17 @@ const (
 	ErrManyKeys        = "ERR Number of keys can't be greater than number of args"
 	ErrLFU             = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 	ErrNoLFU           = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+	ErrBitOffset       = "ERR bit offset is not an integer or out of range"
+	ErrBit             = "ERR bit is not an integer or out of range"
+	ErrBitArgument     = "ERR The bit argument must be 1 or 0."
+	ErrBitopNot        = "ERR BITOP NOT must be called with a single source key."
+	ErrBitfieldType    = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+	ErrOverflowType    = "ERR Invalid OVERFLOW type specified"
+	ErrBitfieldRO      = "ERR BITFIELD_RO only supports the GET subcommand"
+	ErrNotHLL          = "WRONGTYPE Key is not a valid HyperLogLog string value."
+	ErrCorruptHLL      = "INVALIDOBJ Corrupted HLL object detected"
+	ErrNoHLL           = "ERR The specified key does not exist"
+	ErrDenseHLL        = "ERR HLL encoding is not sparse"
 	ErrSameObject      = "ERR source and destination objects are the same"
 )
 

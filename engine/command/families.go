@@ -12,6 +12,8 @@ func Families() []Spec {
 		transactionSpecs,
 		pubsubSpecs,
 		stringSpecs,
+		bitmapSpecs,
+		hyperLogLogSpecs,
 		keySpecs,
 		hashSpecs,
 		listSpecs,

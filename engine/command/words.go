@@ -17,6 +17,7 @@ var (
 	wordLPOP           = []byte("LPOP")
 	wordPERSIST        = []byte("PERSIST")
 	wordPEXPIREAT      = []byte("PEXPIREAT")
+	wordPFCOUNT        = []byte("PFCOUNT")
 	wordPXAT           = []byte("PXAT")
 	wordRETRYCOUNT     = []byte("RETRYCOUNT")
 	wordRIGHT          = []byte("RIGHT")
