@@ -42,7 +42,7 @@ var memorySpecs = []Spec{{
 		},
 		{
 			Name: "usage", Since: "4.0.0", Arity: -3, Summary: "Returns the memory that a key takes.",
-			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}, Categories: "read slow", Handler: cmdMEMORYUSAGE,
+			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"), Categories: "read slow", Handler: cmdMEMORYUSAGE,
 		},
 	},
 }}

@@ -9,7 +9,7 @@ import (
 // minute of the last decay (16 bits) and a logarithmic use counter (8 bits).
 const (
 	accessMask = 1<<24 - 1
-	lfuInit    = 5  // a new key's counter, so that it is not evicted at once
+	lfuInit    = 5 // a new key's counter, so that it is not evicted at once
 )
 
 // lfu is how the use counter grows and decays; any goroutine may change it.
