@@ -75,16 +75,18 @@ func (w *waiting) totals() (keys, withDeadline int) {
 	return len(w.keys), int(w.deadlines.Load())
 }
 
-// of returns the keys of some databases that clients wait for.
-func (w *waiting) of(dbs ...int) (keys []dbKey) {
+// signalAll is signal for every key of some databases that clients wait for.
+func (w *waiting) signalAll(dbs ...int) {
+	if w.count.Load() == 0 {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for k := range w.keys {
+	for k, queue := range w.keys {
 		if slices.Contains(dbs, k.db) {
-			keys = append(keys, k)
+			queue[0].Wake()
 		}
 	}
-	return keys
 }
 
 // signal wakes the client that has waited longest for a key. If that one leaves something over, its own change
