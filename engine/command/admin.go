@@ -77,17 +77,17 @@ func cmdDBSIZE(c *Ctx) {
 
 // FLUSHALL [ASYNC | SYNC]
 func cmdFLUSHALL(c *Ctx) {
-	var gone []dbKey
-	for db := range c.Server.Space.Databases() {
-		gone = append(gone, c.watchedIn(db)...)
+	dbs := make([]int, c.Server.Space.Databases())
+	for db := range dbs {
+		dbs[db] = db
 	}
-	c.flush(gone, c.View.FlushAll)
+	c.flush(c.View.FlushAll, dbs...)
 }
 
 // FLUSHDB [ASYNC | SYNC]
-func cmdFLUSHDB(c *Ctx) { c.flush(c.watchedIn(c.View.DB()), c.View.Flush) }
+func cmdFLUSHDB(c *Ctx) { c.flush(c.View.Flush, c.View.DB()) }
 
-func (c *Ctx) flush(watched []dbKey, flush func(async bool) int) {
+func (c *Ctx) flush(flush func(async bool) int, dbs ...int) {
 	async := c.Args.Word("ASYNC")
 	if !async {
 		c.Args.Word("SYNC")
@@ -96,8 +96,13 @@ func (c *Ctx) flush(watched []dbKey, flush func(async bool) int) {
 	if c.Failed() {
 		return
 	}
+	var watched []dbKey
+	for _, db := range dbs {
+		watched = append(watched, c.watchedIn(db)...)
+	}
 	flush(async)
 	c.Server.watches.touchEach(watched)
+	c.Server.waiting.signalAll(dbs...) // XREADGROUP ends when its group is gone
 	c.Propagate(c.Args.argv...)
 	c.Reply.OK()
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/ds"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -25,8 +26,9 @@ type waiting struct {
 type blocking struct {
 	keys      []dbKey
 	active    bool
-	expired   bool   // the time is over: the next run answers as at a timeout
-	unblocked string // the next run answers with this error
+	expired   bool          // the time is over: the next run answers as at a timeout
+	unblocked string        // the next run answers with this error
+	since     []ds.StreamID // XREAD: what the IDs given meant when the client was blocked
 	deadline  time.Time
 	stopTimer func()
 }
@@ -73,16 +75,18 @@ func (w *waiting) totals() (keys, withDeadline int) {
 	return len(w.keys), int(w.deadlines.Load())
 }
 
-// of returns the keys of some databases that clients wait for.
-func (w *waiting) of(dbs ...int) (keys []dbKey) {
+// signalAll is signal for every key of some databases that clients wait for.
+func (w *waiting) signalAll(dbs ...int) {
+	if w.count.Load() == 0 {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for k := range w.keys {
+	for k, queue := range w.keys {
 		if slices.Contains(dbs, k.db) {
-			keys = append(keys, k)
+			queue[0].Wake()
 		}
 	}
-	return keys
 }
 
 // signal wakes the client that has waited longest for a key. If that one leaves something over, its own change
@@ -95,6 +99,19 @@ func (w *waiting) signal(db int, key []byte) {
 	defer w.mu.Unlock()
 	if queue := w.keys[dbKey{db, string(key)}]; len(queue) > 0 {
 		queue[0].Wake()
+	}
+}
+
+// passOn wakes the client after one that was woken and still waits: what it could not use (a new entry before those
+// that it waits for, a value of another type) may be what the other waits for.
+func (w *waiting) passOn(c *Client) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range c.block.keys {
+		queue := w.keys[k]
+		if i := slices.Index(queue, c); i >= 0 && i+1 < len(queue) {
+			queue[i+1].Wake()
+		}
 	}
 }
 
@@ -128,6 +145,8 @@ func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
 			b.keys = append(b.keys, dbKey{cl.DB, string(c.Args.argv[i])})
 		}
 		c.Server.waiting.add(cl)
+	} else {
+		c.Server.waiting.passOn(cl)
 	}
 	c.blocked = true
 	return true

@@ -46,7 +46,9 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 	}
 	writes, denyOOM := spec.Is(Write), spec.Is(DenyOOM)
 	mayReplicate := writes || spec.Is(MayReplicate)
+	stale := spec.Is(Stale)
 	if spec.transaction == txExec && cl.tx != nil {
+		stale = stale && cl.tx.common&Stale != 0
 		writes = writes || cl.tx.flags&Write != 0
 		mayReplicate = mayReplicate || cl.tx.flags&(Write|MayReplicate) != 0
 		denyOOM = denyOOM || cl.tx.flags&DenyOOM != 0
@@ -62,7 +64,7 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 	case cl.Proto < 3 && cl.subs.any() && !spec.Is(InSubscribe):
 		return refuse, "ERR Can't execute '" + strings.ToLower(string(argv[0])) +
 			"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
-	case state&(StateReplica|StateLinkDown) == StateReplica|StateLinkDown && !spec.Is(Stale) &&
+	case state&(StateReplica|StateLinkDown) == StateReplica|StateLinkDown && !stale &&
 		!inProcess && !s.Config.Bool("replica-serve-stale-data"):
 		return refuse, ErrMasterDown
 	case state&StateLoading != 0 && !spec.Is(Loading) && !inProcess:

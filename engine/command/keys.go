@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 
 	"github.com/elastane/elastane/engine/arena"
@@ -366,9 +367,7 @@ func cmdSWAPDB(c *Ctx) {
 		changed := c.watchedIn(int(a), int(b))
 		c.View.SwapDB(int(a), int(b))
 		c.Server.watches.touchEach(changed)
-		for _, k := range c.Server.waiting.of(int(a), int(b)) {
-			c.Server.waiting.signal(k.db, []byte(k.key))
-		}
+		c.Server.waiting.signalAll(int(a), int(b))
 	}
 	c.Propagate(c.Args.argv...)
 
@@ -454,6 +453,10 @@ func (c *Ctx) cloneCollection(e keyspace.Entry) (enc ds.Encoding, root arena.Ref
 		old, fresh := ds.OpenSortedSet(c.heap(), from), ds.OpenSortedSet(c.heap(), arena.Nil)
 		old.Each(0, false, func(member []byte, score float64) bool { fresh.Set(member, score, limits.sortedSet); return true })
 		return fresh.Encoding(), fresh.Root()
+	case keyspace.TypeStream:
+		old := ds.OpenStream(c.heap(), from)
+		fresh := old.Clone()
+		return ds.Listpacks, fresh.Root()
 	}
 	panic("command: COPY of a type that is not built: " + e.Type().String())
 }
@@ -498,16 +501,23 @@ func stringEncoding(value []byte) string {
 	return "raw"
 }
 
-// OBJECT REFCOUNT key: values are never shared.
+// sharedIntegers is how many numbers from 0 on Valkey keeps one object for.
+const sharedIntegers = 10000
+
+// OBJECT REFCOUNT key: values are never shared, but small numbers answer as Valkey's shared ones do, for ever in use.
 func cmdObjectREFCOUNT(c *Ctx) {
 	key := c.Args.Bytes()
 
-	_, found := c.View.Peek(key)
+	e, found := c.View.Peek(key)
 	if !found {
 		c.Reply.Null()
 		return
 	}
 
+	if n, isNumber := parseInt(e.Value()); e.Type() == keyspace.TypeString && isNumber && n >= 0 && n < sharedIntegers {
+		c.Reply.Int(math.MaxInt32)
+		return
+	}
 	c.Reply.Int(1)
 }
 

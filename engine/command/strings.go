@@ -129,8 +129,9 @@ func (c *Ctx) isPast(expireAt int64) bool {
 // propagates the effect.
 func (c *Ctx) store(key, value []byte, expireAt int64) {
 	if expireAt != keyspace.KeepExpiry && c.isPast(expireAt) {
-		c.View.Delete(key, eventDel)
-		c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
+		if c.View.Delete(key, eventDel) {
+			c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
+		}
 		return
 	}
 	c.View.SetString(key, value, expireAt, eventSet)
@@ -507,6 +508,7 @@ func increment(c *Ctx, key []byte, by int64) {
 	default:
 		copy(w.Resize(len(text)), text)
 	}
+	w.SetEncoding(keyspace.EncodingRaw) // a number again, whatever APPEND has made of it
 	w.Done(eventIncrBy)
 
 	c.Reply.Int(n + by)

@@ -16,7 +16,8 @@ const (
 // transaction is what MULTI has collected.
 type transaction struct {
 	queued []queuedCommand
-	flags  Flags // of all queued commands
+	flags  Flags // of any queued command
+	common Flags // of every one
 }
 
 type queuedCommand struct {
@@ -39,6 +40,7 @@ func (t *transaction) add(spec *Spec, argv [][]byte) {
 	}
 	t.queued = append(t.queued, queuedCommand{spec, own})
 	t.flags |= spec.Flags
+	t.common &= spec.Flags
 }
 
 // stripes returns the stripes of all keys of the queued commands. A command that walks the keyspace wants all.
@@ -124,7 +126,7 @@ func cmdMULTI(c *Ctx) {
 		return
 	}
 	c.Client.Flags |= ClientMulti
-	c.Client.tx = &transaction{}
+	c.Client.tx = &transaction{common: ^Flags(0)}
 	c.Reply.OK()
 }
 

@@ -234,7 +234,8 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 		cl.stale = true
 	}
 	if cl.Has(ClientReplyOff | ClientReplySkip | ClientReplySkipNext) {
-		if cl.Has(ClientReplyOff | ClientReplySkip) {
+		// The confirmations of subscriptions are messages, which CLIENT REPLY does not hold back.
+		if cl.Has(ClientReplyOff|ClientReplySkip) && (spec == nil || !spec.Is(PubSub|InSubscribe)) {
 			w.Reply.Buf = w.Reply.Buf[:mark]
 		}
 		skipNext := cl.Has(ClientReplySkipNext)
@@ -315,6 +316,7 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	w.handle(c, spec, argv)
 	if cl.block.active && !c.blocked && !cl.block.over() && w.keepsWaiting(c, spec, argv, mark) {
 		c.blocked = true // one of its keys has become something else: as in Valkey that is not what it waits for
+		s.waiting.passOn(cl)
 	}
 	w.feed(cl)
 	w.release()
@@ -326,14 +328,16 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 }
 
 // keepsWaiting says whether a blocked client's command, run again, failed because of a key's type although none of its
-// keys has the type that it waits for: the client goes on waiting then. The commands of streams end with the error.
+// keys has the type that it waits for: the client goes on waiting then. XREADGROUP ends with the error.
 func (w *Worker) keepsWaiting(c *Ctx, spec *Spec, argv [][]byte, mark int) bool {
 	var want keyspace.Type
-	switch spec.Group {
-	case "list":
+	switch {
+	case spec.Group == "list":
 		want = keyspace.TypeList
-	case "sorted-set":
+	case spec.Group == "sorted-set":
 		want = keyspace.TypeZSet
+	case spec.Name == "xread":
+		want = keyspace.TypeStream
 	default:
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 
 const (
 	helperName  = "test_helper.tcl"
+	serverName  = "server.tcl"
 	serverStart = 10 * time.Second // how long a server may take to listen
 	maxRestarts = 20               // how often a file is started anew after a test that ended or stopped it
 )
@@ -192,33 +194,63 @@ close $helper
 eval $code
 `
 
+// blocks is put behind the suite's script for servers: a block of tests for which the server cannot be set up, or after
+// which it cannot be set back, is an error, and the file goes on behind it.
+const blocks = `source %q
+rename run_external_server_test run_block
+proc run_external_server_test {code overrides} {
+	set outer $::servers
+	if {[catch {uplevel 1 [list run_block $code $overrides]} text]} {
+		set ::servers $outer
+		send_data_packet $::test_server_fd err "block with overrides {$overrides}: $text"
+	}
+}
+`
+
 // linkTree makes dir look like the Valkey tree to the suite, which uses paths relative to it: links to everything,
-// except for the directory that the suite writes to, and its main script.
+// except for the directory that the suite writes to, its main script and the one for servers.
 func linkTree(valkey, dir string) error {
 	link := func(name string) error {
 		return os.Symlink(filepath.Join(valkey, name), filepath.Join(dir, name))
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "tests", "tmp"), 0o755); err != nil {
-		return err
+	for _, own := range []string{"tmp", "support"} {
+		if err := os.MkdirAll(filepath.Join(dir, "tests", own), 0o755); err != nil {
+			return err
+		}
 	}
-	entries, err := os.ReadDir(filepath.Join(valkey, "tests"))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() != "tmp" && e.Name() != helperName {
-			if err := link(filepath.Join("tests", e.Name())); err != nil {
-				return err
+	linkAll := func(of string, but ...string) error {
+		entries, err := os.ReadDir(filepath.Join(valkey, of))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if !slices.Contains(but, e.Name()) {
+				if err := link(filepath.Join(of, e.Name())); err != nil {
+					return err
+				}
 			}
 		}
+		return nil
+	}
+	if err := linkAll("tests", "tmp", "support", helperName); err != nil {
+		return err
+	}
+	if err := linkAll("tests/support", serverName); err != nil {
+		return err
 	}
 	for _, name := range []string{"src", "utils", "deps"} {
 		if err := link(name); err != nil {
 			return err
 		}
 	}
-	script := fmt.Sprintf(helper, filepath.Join(valkey, "tests", helperName))
-	return os.WriteFile(filepath.Join(dir, "tests", helperName), []byte(script), 0o644)
+	for name, text := range map[string]string{helperName: helper, "support/" + serverName: blocks} {
+		name = filepath.Join("tests", name)
+		script := fmt.Sprintf(text, filepath.Join(valkey, name))
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func killGroup(c *exec.Cmd) { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
