@@ -59,6 +59,7 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 	d.walker.Exclude = d.replication.Locker()
 	d.saver = snapshot.NewSaver(snapshot.SaverOptions{
 		Dir: o.Dir, Interval: o.SnapshotInterval, Logger: server.Logger, Clock: server.Clock,
+		Encodings: server.Config.Encodings,
 	}, d.walker)
 	server.Replication, server.Persistence = d.replication, d.saver
 	if o.ClusterEnabled {
@@ -132,7 +133,7 @@ func (d *durability) LoadSnapshot(ctx context.Context, r *bufio.Reader) (streamD
 	d.mu.Unlock()
 	d.server.SetState(command.StateLoading, true)
 	d.flush()
-	l, err := snapshot.Load(ctx, r, d.server.Space, d.server.Clock())
+	l, err := snapshot.Load(ctx, r, d.server.Space, d.server.Clock(), d.server.Config.Encodings())
 	if err != nil {
 		d.flush()
 	}
@@ -220,7 +221,7 @@ func (d *durability) reload(save, flush bool) error {
 		_, err := d.saver.Load(ctx)
 		return err
 	}
-	_, err := snapshot.Load(ctx, &data, d.server.Space, d.server.Clock())
+	_, err := snapshot.Load(ctx, &data, d.server.Space, d.server.Clock(), d.server.Config.Encodings())
 	return err
 }
 

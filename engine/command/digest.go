@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -76,6 +77,17 @@ func (d *digest) value(c *Ctx, e keyspace.Entry) {
 		v.Each(func(field, value []byte) bool {
 			p := pair(field, value)
 			d.add(p[:])
+			return true
+		})
+	case keyspace.TypeStream:
+		d.mixNumber(6)
+		v := ds.OpenStream(heap, root())
+		v.Range(ds.StreamID{}, ds.MaxStreamID, false, func(entry *ds.StreamEntry) bool {
+			d.mix(fmt.Appendf(nil, "%d.%d", entry.ID.Ms, entry.ID.Seq))
+			entry.Each(func(field, value []byte) {
+				d.mix(field)
+				d.mix(value)
+			})
 			return true
 		})
 	}

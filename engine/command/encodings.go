@@ -19,6 +19,12 @@ type encodings struct {
 
 func (c *Ctx) encodings() *encodings { return c.Server.Config.encodings.Load() }
 
+// Encodings are the limits of packed collections, for loading.
+func (c *Config) Encodings() ds.Encodings {
+	e := c.encodings.Load()
+	return ds.Encodings{Hash: e.hash, List: e.list, Set: e.set, SortedSet: e.sortedSet}
+}
+
 // Whatever is configured, a packed block stays below 4 GiB, the most that its header can tell.
 const (
 	maxHLLSparse     = 1 << 20

@@ -42,7 +42,7 @@ func cmdEXISTS(c *Ctx) {
 
 	n := 0
 	for _, key := range keys {
-		if _, found := c.View.Find(key); found {
+		if c.View.Has(key) {
 			n++
 		}
 	}
@@ -433,25 +433,52 @@ func (c *Ctx) copyTo(dst []byte, db int, e keyspace.Entry) {
 	w.Done(eventCopyTo)
 }
 
-// cloneCollection returns the root of a copy of a collection.
+// sameLayout are limits that have a copy laid out as what it is of, whatever would become of its elements alone: a large
+// collection that has shrunk stays unpacked.
+func sameLayout(enc ds.Encoding) ds.Limits {
+	if enc == ds.Listpack {
+		return ds.Limits{Entries: math.MaxInt32, Value: math.MaxInt32}
+	}
+	return ds.Limits{}
+}
+
+// cloneCollection returns the root of a copy of a collection, in the same encoding.
 func (c *Ctx) cloneCollection(e keyspace.Entry) (enc ds.Encoding, root arena.Ref) {
-	limits, from := c.encodings(), arena.GetRef(e.Value())
+	from := arena.GetRef(e.Value())
 	switch e.Type() {
 	case keyspace.TypeHash:
 		old, fresh := ds.OpenHash(c.heap(), from), ds.OpenHash(c.heap(), arena.Nil)
-		old.Each(func(field, value []byte) bool { fresh.Set(field, value, limits.hash); return true })
+		limits := sameLayout(old.Encoding())
+		old.Each(func(field, value []byte) bool { fresh.Set(field, value, limits); return true })
 		return fresh.Encoding(), fresh.Root()
 	case keyspace.TypeList:
 		old, fresh := ds.OpenList(c.heap(), from), ds.OpenList(c.heap(), arena.Nil)
-		old.Each(0, false, func(elem []byte) bool { fresh.Push(false, elem, limits.list); return true })
+		limits := c.encodings().list
+		if old.Encoding() == ds.Listpack {
+			limits = ds.ListLimits{Bytes: math.MaxInt32}
+		}
+		n := 0
+		old.Each(0, false, func(elem []byte) bool {
+			if n++; n <= 2 && old.Encoding() == ds.Quicklist && old.Len() > 1 {
+				fresh.Push(false, elem, ds.ListLimits{Bytes: limits.Bytes, Entries: 1}) // two blocks are no packed list
+			} else {
+				fresh.Push(false, elem, limits)
+			}
+			return true
+		})
 		return fresh.Encoding(), fresh.Root()
 	case keyspace.TypeSet:
 		old, fresh := ds.OpenSet(c.heap(), from), ds.OpenSet(c.heap(), arena.Nil)
-		old.Each(func(member []byte) bool { fresh.Add(member, limits.set); return true })
+		limits := ds.SetLimits{Packed: sameLayout(old.Encoding())}
+		if old.Encoding() == ds.Intset {
+			limits.Integers = math.MaxInt32
+		}
+		old.Each(func(member []byte) bool { fresh.Add(member, limits); return true })
 		return fresh.Encoding(), fresh.Root()
 	case keyspace.TypeZSet:
 		old, fresh := ds.OpenSortedSet(c.heap(), from), ds.OpenSortedSet(c.heap(), arena.Nil)
-		old.Each(0, false, func(member []byte, score float64) bool { fresh.Set(member, score, limits.sortedSet); return true })
+		limits := sameLayout(old.Encoding())
+		old.Each(0, false, func(member []byte, score float64) bool { fresh.Set(member, score, limits); return true })
 		return fresh.Encoding(), fresh.Root()
 	case keyspace.TypeStream:
 		old := ds.OpenStream(c.heap(), from)

@@ -96,6 +96,9 @@ func (c *Ctx) collectionMemory(e keyspace.Entry, samples int) int64 {
 	case keyspace.TypeZSet:
 		v := ds.OpenSortedSet(heap, arena.GetRef(e.Value()))
 		return v.Memory(samples)
+	case keyspace.TypeStream:
+		v := ds.OpenStream(heap, arena.GetRef(e.Value()))
+		return v.Memory(samples)
 	}
 	return 0
 }

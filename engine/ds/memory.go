@@ -60,6 +60,28 @@ func (l *List) Memory(samples int) int64 {
 	return total + share(size, looked, nodes)
 }
 
+// Memory is described above. Consumer groups are reckoned from the pending entries that they have.
+func (s *Stream) Memory(samples int) int64 {
+	total := blockSize(s.heap, s.root)
+	blocks, looked, size := 0, 0, int64(0)
+	s.EachBlock(func(_ StreamID, list []byte) {
+		blocks++
+		if samples == 0 || looked < samples {
+			looked++
+			size += int64(arena.Size(len(list))) + 2*blockRefSize
+		}
+	})
+	total += share(size, looked, blocks)
+	for i := range s.Groups() {
+		g := s.GroupAt(i)
+		total += blockSize(s.heap, g.ref) + int64(g.PendingLen()*2*pendingSize)
+		for j := range g.Consumers() {
+			total += blockSize(s.heap, g.ConsumerAt(j).ref)
+		}
+	}
+	return total
+}
+
 func (t table) memory(samples int) int64 {
 	total := blockSize(t.heap, t.root) + blockSize(t.heap, t.directoryRef())
 	t.eachSegment(t.directoryRef(), t.depth(), func(_ []byte, ref arena.Ref) { total += blockSize(t.heap, ref) })

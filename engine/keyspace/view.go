@@ -253,6 +253,16 @@ func (v *View) Peek(key []byte) (Entry, bool) {
 	return p.found, true
 }
 
+// Has is Find for EXISTS: it counts a hit or a miss, but does not mark the key as used.
+func (v *View) Has(key []byte) bool {
+	if p := v.lookup(key, false); p.slot >= 0 {
+		v.hits++
+		return true
+	}
+	v.misses++
+	return false
+}
+
 // KeepExpiry as SetString's expireAt keeps the expiry that the key had.
 const KeepExpiry int64 = -1
 

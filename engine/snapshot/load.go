@@ -23,9 +23,10 @@ type Loaded struct {
 }
 
 // Load adds the keys of the snapshot in r to space. Keys whose time has come are there as well: their deletion has to reach
-// the replicas, or to come from the primary, as at any other time. After an error some keys are there.
-func Load(ctx context.Context, r io.Reader, space *keyspace.Space, now time.Time) (Loaded, error) {
-	l := &loader{ctx: ctx, space: space, now: now.UnixMilli()}
+// the replicas, or to come from the primary, as at any other time. limits say which collections are packed. After an
+// error some keys are there.
+func Load(ctx context.Context, r io.Reader, space *keyspace.Space, now time.Time, limits ds.Encodings) (Loaded, error) {
+	l := &loader{limits: limits, ctx: ctx, space: space, now: now.UnixMilli()}
 	err := rdb.Read(r, l)
 	if l.discard != nil { // the value that broke off
 		l.discard()
@@ -41,6 +42,7 @@ type loader struct {
 	ctx    context.Context
 	space  *keyspace.Space
 	now    int64
+	limits ds.Encodings
 	out    Loaded
 	id     string
 	offset int64
@@ -109,20 +111,20 @@ func (l *loader) Element(v []byte) error {
 	case rdb.String:
 		l.text = append(l.text[:0], v...)
 	case rdb.List:
-		l.list.Push(false, v, ds.DefaultListLimits)
+		l.list.Push(false, v, l.limits.List)
 	default:
-		l.set.Add(v, ds.DefaultSetLimits)
+		l.set.Add(v, l.limits.Set)
 	}
 	return nil
 }
 
 func (l *loader) Field(field, value []byte) error {
-	l.hash.Set(field, value, ds.DefaultHashLimits)
+	l.hash.Set(field, value, l.limits.Hash)
 	return nil
 }
 
 func (l *loader) Member(member []byte, score float64) error {
-	l.zset.Set(member, score, ds.DefaultLimits)
+	l.zset.Set(member, score, l.limits.SortedSet)
 	return nil
 }
 

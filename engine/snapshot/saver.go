@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/elastane/elastane/engine/ds"
 )
 
 // FileName is the snapshot's name in a node's directory.
@@ -30,6 +32,8 @@ type SaverOptions struct {
 	Files    FileSystem // nil: OS
 	Logger   *slog.Logger
 	Clock    func() time.Time
+	// Encodings tells the limits of packed collections for loading; nil: Valkey's defaults.
+	Encodings func() ds.Encodings
 }
 
 // Saver keeps a node's snapshot file up to date.
@@ -68,6 +72,9 @@ func NewSaver(o SaverOptions, walker *Walker) *Saver {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Encodings == nil {
+		o.Encodings = ds.DefaultEncodings
+	}
 	s := &Saver{o: o, walker: walker}
 	s.state.lastSave, s.state.took = o.Clock(), -1
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -96,7 +103,7 @@ func (s *Saver) Load(ctx context.Context) (Loaded, error) {
 		return Loaded{}, fmt.Errorf("opening the snapshot: %w", err)
 	}
 	began := time.Now()
-	l, err := Load(ctx, f, s.walker.Space, s.o.Clock())
+	l, err := Load(ctx, f, s.walker.Space, s.o.Clock(), s.o.Encodings())
 	err = errors.Join(err, f.Close())
 	if err != nil {
 		return Loaded{}, fmt.Errorf("loading the snapshot %s, which was left as it is: %w", s.Path(), err)
