@@ -30,9 +30,9 @@ var (
 )
 
 // startRedis runs a redis-server and returns a connection to it.
-func startRedis(t *testing.T) *bufio.ReadWriter {
+func startRedis(t *testing.T, args ...string) *bufio.ReadWriter {
 	t.Helper()
-	conn, err := net.Dial("tcp", redistest.Start(t, "").Addr())
+	conn, err := net.Dial("tcp", redistest.Start(t, "", args...).Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

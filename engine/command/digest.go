@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"math"
-	"strconv"
 
 	"github.com/elastane/elastane/engine/arena"
 	"github.com/elastane/elastane/engine/ds"
@@ -67,7 +65,7 @@ func (d *digest) value(c *Ctx, e keyspace.Entry) {
 		d.mixNumber(3)
 		v := ds.OpenSortedSet(heap, root())
 		v.Each(0, false, func(member []byte, score float64) bool {
-			p := pair(member, appendG17(nil, score))
+			p := pair(member, appendScore(nil, score))
 			d.add(p[:])
 			return true
 		})
@@ -94,17 +92,6 @@ func (d *digest) value(c *Ctx, e keyspace.Entry) {
 	if e.ExpireAt() != 0 {
 		d.add([]byte("!!expire!!"))
 	}
-}
-
-// appendG17 writes a score as printf's %.17g does.
-func appendG17(dst []byte, score float64) []byte {
-	switch {
-	case math.IsInf(score, 1):
-		return append(dst, "inf"...)
-	case math.IsInf(score, -1):
-		return append(dst, "-inf"...)
-	}
-	return strconv.AppendFloat(dst, score, 'g', 17, 64)
 }
 
 // DEBUG DIGEST

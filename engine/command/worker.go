@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/resp"
@@ -88,7 +89,8 @@ func (w *Worker) run(cl *Client, in []byte) (consumed, need int, suspended bool)
 			limits, most = resp.UnauthenticatedLimits(), 1 // AUTH changes the limits of what follows
 		}
 		w.words, w.batch = w.words[:0], w.batch[:0]
-		w.now = s.Clock().UnixMilli()
+		now := s.Clock()
+		w.now = now.UnixMilli()
 		end := consumed
 		var err error
 		for len(w.batch) < most && end < len(in) {
@@ -104,7 +106,7 @@ func (w *Worker) run(cl *Client, in []byte) (consumed, need int, suspended bool)
 			}
 		}
 		w.prefetch(cl)
-		w.begin()
+		w.begin(now)
 		for i := range w.batch {
 			p := &w.batch[i]
 			if !w.process(cl, w.words[p.first:p.last:p.last], p.spec) {
@@ -119,7 +121,7 @@ func (w *Worker) run(cl *Client, in []byte) (consumed, need int, suspended bool)
 			if w.Overflow != nil && len(w.Reply.Buf) > FlushAt {
 				w.settle(cl)
 				w.Overflow()
-				w.begin()
+				w.begin(time.Now())
 			}
 		}
 		w.settle(cl)
