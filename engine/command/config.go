@@ -87,6 +87,12 @@ type Config struct {
 func newConfig(s *Server) *Config {
 	c := &Config{server: s, set: make(map[string]string)}
 	s.Config = c
+	if s.Engine == "redis" || strings.HasPrefix(s.Version, "7.") {
+		for _, name := range []string{"eviction", "expire", "server-del", "user-del", "user-flush"} {
+			c.set["lazyfree-lazy-"+name] = "no" // Valkey 8 changed these defaults
+		}
+		c.set["replica-lazy-flush"] = "no"
+	}
 	for i := range directives {
 		switch d := &directives[i]; d.name {
 		case "maxmemory", "maxmemory-policy", "maxmemory-samples", "lfu-decay-time", "lfu-log-factor", "requirepass":

@@ -8,7 +8,6 @@ const (
 	inertBus    = "there is no cluster bus: the slot map comes from the control plane"
 	inertDefrag = "nothing is moved to defragment: size classes bound what is lost"
 	inertHost   = "it concerns the process, which several nodes share"
-	inertLazy   = "values are freed at once; only flushes are worth freeing later"
 	inertStart  = "it is given when the node starts"
 	inertTLS    = "TLS is set up by the process around the node"
 )
@@ -97,10 +96,10 @@ var directives = []directive{
 	{name: "latency-monitor-threshold", kind: kindInt, value: "0", high: math.MaxInt64, apply: applySlow},
 	{name: "latency-tracking", kind: kindBool, value: "yes"},
 	{name: "latency-tracking-info-percentiles", kind: kindPercentiles, value: "50 99 99.9"},
-	{name: "lazyfree-lazy-eviction", kind: kindBool, value: "yes", inert: inertLazy},
-	{name: "lazyfree-lazy-expire", kind: kindBool, value: "yes", inert: inertLazy},
-	{name: "lazyfree-lazy-server-del", kind: kindBool, value: "yes", inert: inertLazy},
-	{name: "lazyfree-lazy-user-del", kind: kindBool, value: "yes", inert: inertLazy},
+	{name: "lazyfree-lazy-eviction", kind: kindBool, value: "yes"},
+	{name: "lazyfree-lazy-expire", kind: kindBool, value: "yes"},
+	{name: "lazyfree-lazy-server-del", kind: kindBool, value: "yes"},
+	{name: "lazyfree-lazy-user-del", kind: kindBool, value: "yes", inert: "values are freed at once; only flushes are worth freeing later"},
 	{name: "lazyfree-lazy-user-flush", kind: kindBool, value: "yes"},
 	{name: "lfu-decay-time", kind: kindInt, value: "1", high: math.MaxInt32, apply: applyLFU},
 	{name: "lfu-log-factor", kind: kindInt, value: "10", high: math.MaxInt32, apply: applyLFU},

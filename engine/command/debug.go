@@ -75,20 +75,20 @@ var debugSpecs = []Spec{{
 		debugSpec("dict-resizing", 3, "Is accepted; tables grow and shrink a bucket at a time.", func(c *Ctx) { c.Reply.OK() }),
 		debugSpec("digest", 2, "Returns a checksum of the data set.", cmdDEBUGDIGEST).withAll(),
 		debugSpec("digest-value", -2, "Returns checksums of values.", cmdDEBUGDIGESTVALUE).
-			withKeys(Keys{First: 2, Last: -1, Step: 1}),
+			withKeys(Keys{First: 2, Last: -1, Step: 1}.Uses("RO")),
 		debugSpec("error", 3, "Answers with an error of this text.", func(c *Ctx) { c.Reply.Error(c.Args.String()) }),
 		debugSpec("help", 2, "Describes the subcommands.", cmdHELP),
 		debugSpec("htstats", -3, "Describes the table of a database.", cmdDEBUGHTSTATS),
 		debugSpec("log", 3, "Writes a line into the server's log.", cmdDEBUGLOG),
 		debugSpec("object", -3, "Describes how a key's value is kept.", cmdDEBUGOBJECT).
-			withKeys(Keys{First: 2, Last: 2, Step: 1}),
+			withKeys(Keys{First: 2, Last: 2, Step: 1}.Uses("RO")),
 		debugSpec("pause-cron", 3, "Stops the server's housekeeping, or goes on with it.", cmdDEBUGPAUSECRON),
 		debugSpec("populate", -3, "Makes keys.", cmdDEBUGPOPULATE).withAll(),
 		debugSpec("protocol", 3, "Answers with a value of each kind that the protocol has.", cmdDEBUGPROTOCOL),
 		debugSpec("quicklist-packed-threshold", 3, "Is accepted; a large element of a list always has a block of its own.", cmdDEBUGPACKED),
 		debugSpec("reload", -2, "Saves the data set, empties it and loads it.", cmdDEBUGRELOAD),
 		debugSpec("sdslen", 3, "Returns the lengths of a key and its string.", cmdDEBUGSDSLEN).
-			withKeys(Keys{First: 2, Last: 2, Step: 1}),
+			withKeys(Keys{First: 2, Last: 2, Step: 1}.Uses("RO")),
 		debugSpec("set-active-expire", 3, "Chooses whether expired keys are looked for.", cmdDEBUGSETACTIVEEXPIRE),
 		debugSpec("sleep", 3, "Stops this client's event loop for some seconds.", cmdDEBUGSLEEP),
 		debugSpec("stringmatch-len", 4, "Matches a pattern with a long string.", cmdDEBUGSTRINGMATCHLEN),

@@ -95,7 +95,7 @@ func TestEffectOf(t *testing.T) {
 	}{
 		{"", "SET k v", "SET k v"},
 		{"", "SET k v EX 10", "SET k v PXAT 1700000010000"},
-		{"", "SET k v PXAT 1", "UNLINK k"},
+		{"SET k x", "SET k v PXAT 1", "UNLINK k"},
 		{"SET k v", "SET k v NX", ""},
 		{"", "SETEX k 10 v", "SET k v PXAT 1700000010000"},
 		{"", "PSETEX k 10 v", "SET k v PXAT 1700000000010"},
