@@ -52,6 +52,9 @@ func BenchmarkPipeline(b *testing.B) {
 				return "RPOP " + key
 			}
 		}},
+		{"LPUSH", nil, func(r *rand.Rand) string {
+			return fmt.Sprintf("LPUSH list%012d %s", r.IntN(10), value)
+		}},
 		{"SADD-SREM", nil, func(r *rand.Rand) string {
 			return []string{"SADD", "SREM"}[r.IntN(2)] + fmt.Sprintf(" sets%012d elem%012d", r.IntN(100), r.IntN(1000))
 		}},
