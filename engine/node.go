@@ -109,6 +109,9 @@ func (n *Node) configure() error {
 			return fmt.Errorf("engine: node %s: %w", o.Name, err)
 		}
 	}
+	if err := n.server.LoadUsers(); err != nil {
+		return fmt.Errorf("engine: node %s: %w", o.Name, err)
+	}
 	return nil
 }
 
@@ -146,6 +149,14 @@ func (n *Node) setTLS(config *tls.Config, required bool) {
 }
 
 func (n *Node) setAuth(sha256hex []string) error { return n.server.Auth.SetPasswords(sha256hex) }
+
+func (n *Node) setUsers(users []User) error {
+	list := make([]command.UserRules, len(users))
+	for i, u := range users {
+		list[i] = command.UserRules{Name: u.Name, Rules: u.Rules}
+	}
+	return n.server.SetUsers(list)
+}
 
 func (n *Node) do(ctx context.Context, args []string) (resp.Value, error) {
 	if err := ctx.Err(); err != nil {
@@ -267,5 +278,24 @@ func (n *Node) Changed() {
 	}
 }
 
-// Applied is part of command.Host.
-func (n *Node) Applied(string) {}
+// Applied is part of command.Host: what connections were told when they began is told again.
+func (n *Node) Applied(directive string) {
+	switch directive {
+	case "timeout", "client-output-buffer-limit":
+		for _, c := range n.server.Clients.List() {
+			s, ok := c.Conn.(*session)
+			if !ok {
+				continue
+			}
+			s.Post(func() {
+				s.closeWhenIdle()
+				s.SetPubSub(c.LikeSubscriber())
+			})
+		}
+	case "repl-backlog-size":
+		n.durability.replication.SetBacklogSize(n.server.Config.Int(directive))
+	}
+}
+
+// Reload is part of command.Reloader.
+func (n *Node) Reload(save, flush bool) error { return n.durability.reload(save, flush) }

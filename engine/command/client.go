@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -28,6 +29,7 @@ const (
 	ClientReplySkipNext                         // CLIENT REPLY SKIP: the next one has none
 	ClientNoEvict                               // CLIENT NO-EVICT
 	ClientNoTouch                               // CLIENT NO-TOUCH
+	ClientMonitor                               // MONITOR was sent
 )
 
 // Client is one client of one node. It belongs to the loop of its connection: only that thread reads and
@@ -37,7 +39,7 @@ type Client struct {
 	Name    string
 	LibName string
 	LibVer  string
-	User    string // "default", or the replication user's name
+	User    string // "default", an ACL user's or the replication user's name
 	Flags   ClientFlags
 	Proto   int // 2 or 3
 	DB      int
@@ -52,7 +54,8 @@ type Client struct {
 	// Replication is for the replication commands: the state of an attached replica.
 	Replication any
 
-	closing bool // close once the replies are out
+	account *acl.Account // nil: may do everything (in process)
+	closing bool         // close once the replies are out
 
 	tx      *transaction
 	watched []dbKey
@@ -133,15 +136,14 @@ func (cs *Clients) List() []*Client {
 func (s *Server) NewClient(conn Conn) *Client {
 	now := s.Clock()
 	c := &Client{
-		ID: s.Clients.nextID.Add(1), User: defaultUser, Proto: 2,
+		ID: s.Clients.nextID.Add(1), Proto: 2,
 		Created: now, LastActive: now.UnixMilli(), Conn: conn,
 	}
+	s.becomeDefault(c)
 	if conn == nil {
 		c.Flags |= ClientInternal
-		c.Authenticated = true
 		return c
 	}
-	c.Authenticated = s.Auth.Open()
 	c.publish()
 	s.Clients.mu.Lock()
 	if s.Clients.all == nil {
@@ -165,8 +167,11 @@ func (s *Server) CloseClients() {
 
 // Evictable tells whether an idle client may be dropped: not subscribers, and not those that wait.
 func (c *Client) Evictable() bool {
-	return !c.subs.any() && !c.block.active && !c.Has(ClientReplica|ClientReplication)
+	return !c.subs.any() && !c.block.active && !c.Has(ClientReplica|ClientReplication|ClientMonitor)
 }
+
+// LikeSubscriber tells whether the client's output is limited as a subscriber's; on the client's loop.
+func (c *Client) LikeSubscriber() bool { return c.subs.any() || c.Has(ClientMonitor) }
 
 // EndClient forgets a client whose connection has ended.
 func (s *Server) EndClient(c *Client) {
@@ -174,6 +179,7 @@ func (s *Server) EndClient(c *Client) {
 	s.unhold(c)
 	s.watches.remove(c)
 	s.unsubscribeAll(c)
+	s.monitor.remove(c)
 	if e, ok := c.Replication.(Ender); ok {
 		e.Ended()
 	}

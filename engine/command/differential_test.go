@@ -65,6 +65,8 @@ func ask(t *testing.T, conn *bufio.ReadWriter, argv []string) resp.Value {
 //
 //	{s} {h} {l} {t} {z}  a key: of a string, hash, list, set, sorted set, and now and then of another type
 //	{k}                  any key of these
+//	{p}                  a key of a HyperLogLog
+//	{bit} {type} {bf*}   the offset of a bit, the type of a bitfield, operations of BITFIELD
 //	{y}                  a sorted set in which all scores are equal, as ranges of members need
 //	{v} {m} {i} {n}      a value, a member or field, an integer, a count
 //	{score} {float} {min} {max} {lmin} {lmax}
@@ -199,7 +201,7 @@ ZRANGE {z} {max} {min} BYSCORE REV {WITHSCORES|LIMIT 1 3|}
 ZRANGE {y} {lmin} {lmax} BYLEX {WITHSCORES|LIMIT 1 3|}
 ZRANGE {y} {lmax} {lmin} BYLEX REV {LIMIT 1 3|}
 ZREVRANGE {z} {i} {i} {WITHSCORES|FOO|}
-ZRANGEBYSCORE {z} {min} {max} {WITHSCORES|LIMIT 1 2|LIMIT -1 2|WITHSCORES LIMIT 0 -1|}
+ZRANGEBYSCORE {z} {min} {max} {WITHSCORES|LIMIT 1 2|WITHSCORES LIMIT 0 -1|}
 ZREVRANGEBYSCORE {z} {max} {min} {WITHSCORES|LIMIT 1 2|}
 ZRANGEBYLEX {y} {lmin} {lmax} {LIMIT 1 2|}
 ZREVRANGEBYLEX {y} {lmax} {lmin} {LIMIT 1 2|}
@@ -222,6 +224,29 @@ ZINTERSTORE {z} {1|2|0} {z} {t} {WEIGHTS 1 2|AGGREGATE MIN|}
 ZDIFFSTORE {z} 2 {z} {z}
 ZINTERCARD 2 {z} {z} {LIMIT 2|LIMIT 0|LIMIT -1|LIMIT x|LIMIT|}
 ZSCAN {z} 0 COUNT 100000 {MATCH m1*|}
+SETBIT {s} {bit|-1|x|4294967296} {0|1|1|2|x}
+GETBIT {s} {bit|-1|x|4294967296}
+BITCOUNT {s}
+BITCOUNT {s} {i} {i} {BIT|BYTE|}
+BITPOS {s} {0|1|2|x}
+BITPOS {s} {0|1} {i}
+BITPOS {s} {0|1} {i} {i} {BIT|BYTE|}
+BITOP {AND|OR|XOR|NOT|NAND} {s} {s}
+BITOP {AND|OR|XOR|NOT} {s} {s} {s} {s}
+BITFIELD {s} {bf*} {bf*}
+BITFIELD {s} OVERFLOW {WRAP|SAT|FAIL|FOO} {bf*} {bf*}
+BITFIELD {s} GET {type} {bit|#bit}
+BITFIELD_RO {s} GET {type} {bit|#1|x} GET u8 0
+BITFIELD_RO {s} {bf*}
+PFADD {p} {m*}
+PFADD {p}
+PFADD {p|s} {m}
+PFCOUNT {p}
+PFCOUNT {p} {p} {p}
+PFMERGE {p} {p} {p}
+PFMERGE {p|s}
+PFDEBUG {DECODE|ENCODING|TODENSE|FOO} {p}
+GET {p}
 `), "\n")
 
 type generator struct{ *rand.Rand }
@@ -229,7 +254,7 @@ type generator struct{ *rand.Rand }
 func (g generator) pick(from ...string) string { return from[g.IntN(len(from))] }
 
 func (g generator) key(kind string) string {
-	if kind == "k" || (kind != "y" && g.IntN(12) == 0) {
+	if kind == "k" || (kind != "y" && kind != "p" && g.IntN(12) == 0) {
 		kind = g.pick("s", "h", "l", "t", "z")
 	}
 	return kind + strconv.Itoa(g.IntN(3))
@@ -295,7 +320,15 @@ func (g generator) one(name string) []string {
 		return words
 	}
 	switch name {
-	case "s", "h", "l", "t", "z", "y", "k":
+	case "bit":
+		return []string{strconv.Itoa(g.IntN(150))}
+	case "#bit":
+		return []string{"#" + strconv.Itoa(g.IntN(20))}
+	case "type":
+		return []string{g.pick("u1", "u2", "u8", "u8", "u13", "u32", "u63", "i1", "i5", "i8", "i8", "i33", "i63", "i64", "u64", "i65", "x8", "i0")}
+	case "bf*":
+		return g.bitfieldOps()
+	case "s", "h", "l", "t", "z", "y", "p", "k":
 		return []string{g.key(name)}
 	case "v":
 		return []string{g.value()}
@@ -321,6 +354,19 @@ func (g generator) one(name string) []string {
 		return []string{g.pick("-", "+", "[m1", "(m1", "[m2", "(m20", "[m9", "m1")}
 	}
 	return nil
+}
+
+func (g generator) bitfieldOps() (words []string) {
+	for range 1 + g.IntN(3) {
+		operand := g.pick("0", "1", "-1", "2", "100", "-100", "255", "-128", "127", "1000000", "9223372036854775807", "-9223372036854775808")
+		words = append(words, g.pick("GET", "SET", "INCRBY"))
+		words = append(words, g.one("type")...)
+		words = append(words, g.one(g.pick("bit", "#bit"))...)
+		if words[len(words)-3] != "GET" {
+			words = append(words, operand)
+		}
+	}
+	return words
 }
 
 func (g generator) command() []string {
@@ -485,7 +531,7 @@ func relevant(history [][]string) (past [][]string) {
 	last := history[len(history)-1]
 	for i := len(history) - 2; i >= 0 && len(past) < 12; i-- {
 		if slices.ContainsFunc(history[i][1:], func(w string) bool {
-			return len(w) == 2 && strings.Contains("shltzy", w[:1]) && slices.Contains(last[1:], w)
+			return len(w) == 2 && strings.Contains("shltzyp", w[:1]) && slices.Contains(last[1:], w)
 		}) {
 			past = append(past, history[i])
 		}

@@ -62,7 +62,7 @@ func TestEffectsReproduceTheState(t *testing.T) {
 
 // generatorKeys are all keys that a generator uses.
 func generatorKeys() (keys []string) {
-	for _, kind := range "shltzy" {
+	for _, kind := range "shltzyp" {
 		for i := range 3 {
 			keys = append(keys, string(kind)+strconv.Itoa(i))
 		}
@@ -95,12 +95,12 @@ func TestEffectOf(t *testing.T) {
 	}{
 		{"", "SET k v", "SET k v"},
 		{"", "SET k v EX 10", "SET k v PXAT 1700000010000"},
-		{"", "SET k v PXAT 1", "DEL k"},
+		{"", "SET k v PXAT 1", "UNLINK k"},
 		{"SET k v", "SET k v NX", ""},
 		{"", "SETEX k 10 v", "SET k v PXAT 1700000010000"},
 		{"", "PSETEX k 10 v", "SET k v PXAT 1700000000010"},
 		{"SET k v", "EXPIRE k 10", "PEXPIREAT k 1700000010000"},
-		{"SET k v", "EXPIRE k -1", "DEL k"},
+		{"SET k v", "EXPIRE k -1", "UNLINK k"},
 		{"", "EXPIRE k 10", ""},
 		{"SET k v", "GETEX k EX 10", "PEXPIREAT k 1700000010000"},
 		{"SETEX k 10 v", "GETEX k PERSIST", "PERSIST k"},

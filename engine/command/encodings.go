@@ -9,12 +9,14 @@ type encodings struct {
 	list      ds.ListLimits
 	set       ds.SetLimits
 	sortedSet ds.Limits
+	hllSparse int // bytes
 }
 
 func (c *Ctx) encodings() *encodings { return c.Server.Config.encodings.Load() }
 
 // Whatever is configured, a packed block stays below 4 GiB, the most that its header can tell.
 const (
+	maxHLLSparse     = 1 << 20
 	maxPackedEntries = 1 << 16
 	maxPackedValue   = 8 << 10
 )
@@ -33,6 +35,7 @@ func (c *Config) applyEncodings() {
 		list:      listLimits(c.Int("list-max-listpack-size")),
 		set:       ds.SetLimits{Integers: int(min(c.Int("set-max-intset-entries"), maxPackedEntries)), Packed: limits("set")},
 		sortedSet: limits("zset"),
+		hllSparse: int(min(c.Int("hll-sparse-max-bytes"), maxHLLSparse)),
 	})
 }
 

@@ -2,6 +2,9 @@ package command
 
 import (
 	"strings"
+	"time"
+
+	"github.com/elastane/elastane/engine/acl"
 )
 
 // verdict is what the gate says about a command.
@@ -26,10 +29,15 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 		return refuse, unknownCommandText(argv)
 	case spec.Arity > 0 && len(argv) != spec.Arity, len(argv) < -spec.Arity:
 		return refuse, "ERR wrong number of arguments for '" + spec.FullName() + "' command"
-	case !cl.Authenticated && !spec.Is(NoAuth):
+	case !cl.Authenticated && !spec.Is(NoAuth) && !s.Auth.Open():
 		return refuse, ErrNoAuth
 	case cl.Has(ClientMulti) && spec.Is(NoMulti):
 		return refuse, "ERR Command not allowed inside a transaction"
+	}
+	if cl.account != nil && !cl.account.User().Unrestricted() {
+		if text := w.denied(cl, spec, argv); text != "" {
+			return refuse, text
+		}
 	}
 	if s.Cluster != nil && !inProcess && len(w.keys) > 0 {
 		if text := s.Cluster.Redirect(cl, spec, argv, w.keys); text != "" {
@@ -47,7 +55,9 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 		return refuse, ErrOOM
 	}
 	switch {
-	case writes && state&StateReplica != 0 && !cl.Has(ClientPrimary):
+	case writes && !cl.Has(ClientPrimary) && state&StateReplica == 0 && s.lacksReplicas():
+		return refuse, ErrNoReplicas
+	case writes && state&StateReplica != 0 && !cl.Has(ClientPrimary) && s.Config.Bool("replica-read-only"):
 		return refuse, ErrReadOnly
 	case cl.Proto < 3 && cl.subs.any() && !spec.Is(InSubscribe):
 		return refuse, "ERR Can't execute '" + strings.ToLower(string(argv[0])) +
@@ -66,6 +76,17 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 	return pass, ""
 }
 
+// denied asks the ACL about a call. The text is the error of a refusal.
+func (w *Worker) denied(cl *Client, spec *Spec, argv [][]byte) string {
+	c := &w.ctx
+	c.Server, c.Client, c.Now = w.server, cl, w.now
+	reason, at := c.permitted(spec, argv, c.context())
+	if reason == acl.Allowed {
+		return ""
+	}
+	return "NOPERM " + deniedText(reason, cl.User, spec, argv[at], false)
+}
+
 // hasRoom makes room below maxmemory if need be.
 func (s *Server) hasRoom(now int64) bool {
 	if limit := s.Space.MemoryLimit().Max; limit <= 0 || s.Space.UsedMemory() <= limit {
@@ -76,7 +97,26 @@ func (s *Server) hasRoom(now int64) bool {
 	if s.Has(standsStill) { // since the gate looked: it is asked again before the command runs
 		return true
 	}
-	return s.Space.EnsureRoom(now)
+	began := monotonic()
+	ok := s.Space.EnsureRoom(now)
+	s.sampleLatency("eviction-cycle", time.Duration(monotonic()-began), now)
+	return ok
+}
+
+// GoodReplicas is what a Replication may have besides, for min-replicas-to-write.
+type GoodReplicas interface {
+	// GoodReplicas counts the replicas in sync that were heard of in the last maxLag seconds.
+	GoodReplicas(maxLag int64) int64
+}
+
+// lacksReplicas tells whether there are fewer good replicas than a write needs.
+func (s *Server) lacksReplicas() bool {
+	need := s.Config.goodReplicas.Load()
+	if need == 0 {
+		return false
+	}
+	r, ok := s.Replication.(GoodReplicas)
+	return !ok || r.GoodReplicas(s.Config.Int("min-replicas-max-lag")) < need
 }
 
 func (s *Server) loadingText() string {

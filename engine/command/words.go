@@ -3,6 +3,7 @@ package command
 // The literals of propagated effects, so that none is allocated on the way.
 var (
 	wordDEL       = []byte("DEL")
+	wordUNLINK    = []byte("UNLINK")
 	wordHSET      = []byte("HSET")
 	wordKEEPTTL   = []byte("KEEPTTL")
 	wordLEFT      = []byte("LEFT")
@@ -10,6 +11,7 @@ var (
 	wordLPOP      = []byte("LPOP")
 	wordPERSIST   = []byte("PERSIST")
 	wordPEXPIREAT = []byte("PEXPIREAT")
+	wordPFCOUNT   = []byte("PFCOUNT")
 	wordPXAT      = []byte("PXAT")
 	wordRIGHT     = []byte("RIGHT")
 	wordRPOP      = []byte("RPOP")

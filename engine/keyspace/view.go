@@ -34,6 +34,7 @@ type View struct {
 	now      int64
 	expiry   Expiry
 	lfu      bool
+	noTouch  bool
 	open     int // Edits
 	changes  int
 	hits     uint32
@@ -81,8 +82,17 @@ func (v *View) settle() {
 	}
 }
 
+// NoTouch keeps the View from marking keys as used (CLIENT NO-TOUCH).
+func (v *View) NoTouch() { v.noTouch = true }
+
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }
+
+// Stripes returns the stripes that the View holds, and Expiry what it does with keys whose time has come.
+func (v *View) Stripes() StripeSet { return v.set }
+
+// Expiry is described at Stripes.
+func (v *View) Expiry() Expiry { return v.expiry }
 
 // DB returns the selected database.
 func (v *View) DB() int { return v.db }
