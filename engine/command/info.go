@@ -178,7 +178,7 @@ func infoClients(c *Ctx, w *infoWriter) {
 	w.line("maxclients", s.Config.Int("maxclients"))
 	w.line("client_recent_max_input_buffer", totals.mostIn)
 	w.line("client_recent_max_output_buffer", totals.mostOut)
-	w.line("blocked_clients", s.waiting.count.Load())
+	w.line("blocked_clients", s.waiting.count.Load()+int64(s.heldBack()))
 	w.line("tracking_clients", 0)
 	w.line("pubsub_clients", totals.subscribers)
 	w.line("watching_clients", totals.watching)

@@ -253,6 +253,23 @@ func (v *View) Peek(key []byte) (Entry, bool) {
 	return p.found, true
 }
 
+// Counted is Find without marking the key as used, as EXISTS looks.
+func (v *View) Counted(key []byte) bool {
+	p := v.lookup(key, false)
+	if p.slot < 0 {
+		v.misses++
+		return false
+	}
+	v.hits++
+	return true
+}
+
+// Live tells whether a key of the selected database is there and has not expired; one that has is left alone.
+func (v *View) Live(key []byte) bool {
+	p := v.locate(v.database, key)
+	return p.slot >= 0 && !v.hasExpired(p.found)
+}
+
 // KeepExpiry as SetString's expireAt keeps the expiry that the key had.
 const KeepExpiry int64 = -1
 
