@@ -222,11 +222,11 @@ func (st *Stats) reset() {
 	} {
 		counter.Store(0)
 	}
+	for i := range st.Denied {
+		st.Denied[i].Store(0)
+	}
 	st.commands.Store(nil)
 	st.kinds.mu.Lock()
 	st.kinds.counts = nil
 	st.kinds.mu.Unlock()
-	for i := range st.Denied {
-		st.Denied[i].Store(0)
-	}
 }

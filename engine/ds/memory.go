@@ -27,16 +27,18 @@ func (z *SortedSet) Memory(samples int) int64 {
 		return blockSize(z.heap, z.root)
 	}
 	t := z.tree()
-	return t.memory(samples) + t.memoryBelow(t.top())
+	return t.memory(samples) + t.orderMemory(t.top())
 }
 
-func (t tree) memoryBelow(node arena.Ref, height int) int64 {
-	total := blockSize(t.heap, node)
-	if height > 0 {
-		n := t.inner(node)
-		for i := range count(n) {
-			total += t.memoryBelow(n.child(i), height-1)
-		}
+// orderMemory is what the B+tree takes below a node; leaves are not looked at.
+func (t tree) orderMemory(node arena.Ref, height int) int64 {
+	if height == 0 {
+		return int64(arena.Size(leafSize))
+	}
+	total := int64(arena.Size(innerSize))
+	n := t.inner(node)
+	for i := range count(n) {
+		total += t.orderMemory(n.child(i), height-1)
 	}
 	return total
 }
