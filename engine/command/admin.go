@@ -104,6 +104,7 @@ func (c *Ctx) flush(db int, flush func(async bool) int) {
 	}
 	flush(async)
 	c.Server.watches.touchAll(db)
+	c.Server.InvalidateAll()
 	c.Propagate(c.Args.argv...)
 	c.Reply.OK()
 }

@@ -202,6 +202,9 @@ func (v *View) insert(db int, p *spot, key []byte, t Type, enc Encoding, access 
 	v.space.touch(p.database, p.stripe, p.b)
 	v.setSlot(p, r, expireAt != 0)
 	table.keys.Add(1)
+	if v.space.notices.Load()&noticeNew != 0 {
+		v.tell(db, key, EventNew)
+	}
 	return entryAt(r)
 }
 
@@ -226,6 +229,9 @@ func (v *View) Find(key []byte) (Entry, bool) {
 	p := v.lookup(key, false)
 	if p.slot < 0 {
 		v.misses++
+		if v.space.notices.Load()&noticeMiss != 0 {
+			v.tell(v.db, key, EventMiss)
+		}
 		return Entry{}, false
 	}
 	v.hits++
