@@ -36,11 +36,15 @@ type trackers struct {
 	writers [keyspace.Stripes]atomic.Pointer[Client]
 }
 
-// pendingKeys are the keys that a client in broadcast mode is about to be told of, as one message.
+// pendingKeys are the keys that a client in broadcast mode is about to be told of, by prefix: a message each.
 type pendingKeys struct {
 	mu   sync.Mutex
-	keys map[string]struct{}
+	keys map[string][]string
 }
+
+// castLook is how many of the latest pending keys a new one is compared with, so that changes of the same key over and over
+// do not pile up.
+const castLook = 8
 
 // byID finds a connected client; from any goroutine.
 func (cs *Clients) byID(id int64) *Client {
@@ -104,8 +108,11 @@ func (s *Server) invalidate(key []byte) {
 		if t == nil || t.skip && cl == writer {
 			continue
 		}
-		if slices.ContainsFunc(t.prefixes, func(prefix string) bool { return strings.HasPrefix(string(key), prefix) }) {
-			s.cast(cl, string(key))
+		for _, prefix := range t.prefixes { // at most one fits: they do not overlap
+			if strings.HasPrefix(string(key), prefix) {
+				s.cast(cl, prefix, string(key))
+				break
+			}
 		}
 	}
 	s.invalidateReaders(string(key), writer)
@@ -132,24 +139,30 @@ func (s *Server) invalidateReaders(key string, writer *Client) {
 }
 
 // cast tells a client in broadcast mode of a key, together with others that change before its loop comes to it.
-func (s *Server) cast(cl *Client, key string) {
+func (s *Server) cast(cl *Client, prefix, key string) {
 	p := &cl.casts
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first := len(p.keys) == 0
 	if p.keys == nil {
-		p.keys = make(map[string]struct{})
+		p.keys = make(map[string][]string)
 	}
-	p.keys[key] = struct{}{}
+	if !slices.Contains(p.keys[prefix][max(0, len(p.keys[prefix])-castLook):], key) {
+		p.keys[prefix] = append(p.keys[prefix], key)
+	}
 	if !first {
 		return
 	}
 	cl.Conn.Post(func() {
 		p.mu.Lock()
-		keys := slices.Sorted(maps.Keys(p.keys))
+		pending := p.keys
 		p.keys = nil
 		p.mu.Unlock()
-		s.sendInvalidation(cl, keys)
+		for _, prefix := range slices.Sorted(maps.Keys(pending)) {
+			keys := pending[prefix]
+			slices.Sort(keys)
+			s.sendInvalidation(cl, slices.Compact(keys))
+		}
 	})
 }
 
