@@ -62,7 +62,7 @@ func TestEffectsReproduceTheState(t *testing.T) {
 
 // generatorKeys are all keys that a generator uses.
 func generatorKeys() (keys []string) {
-	for _, kind := range "shltzyp" {
+	for _, kind := range "shltzypgw" {
 		for i := range 3 {
 			keys = append(keys, string(kind)+strconv.Itoa(i))
 		}
