@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -37,7 +38,7 @@ type Client struct {
 	Name    string
 	LibName string
 	LibVer  string
-	User    string // "default", or the replication user's name
+	User    string // "default", an ACL user's or the replication user's name
 	Flags   ClientFlags
 	Proto   int // 2 or 3
 	DB      int
@@ -52,7 +53,8 @@ type Client struct {
 	// Replication is for the replication commands: the state of an attached replica.
 	Replication any
 
-	closing bool // close once the replies are out
+	account *acl.Account // nil: may do everything (in process)
+	closing bool         // close once the replies are out
 
 	tx      *transaction
 	watched []dbKey
@@ -133,15 +135,14 @@ func (cs *Clients) List() []*Client {
 func (s *Server) NewClient(conn Conn) *Client {
 	now := s.Clock()
 	c := &Client{
-		ID: s.Clients.nextID.Add(1), User: defaultUser, Proto: 2,
+		ID: s.Clients.nextID.Add(1), Proto: 2,
 		Created: now, LastActive: now.UnixMilli(), Conn: conn,
 	}
+	s.becomeDefault(c)
 	if conn == nil {
 		c.Flags |= ClientInternal
-		c.Authenticated = true
 		return c
 	}
-	c.Authenticated = s.Auth.Open()
 	c.publish()
 	s.Clients.mu.Lock()
 	if s.Clients.all == nil {

@@ -42,6 +42,9 @@ type directive struct {
 // directives is the table of what elastane knows, in order of name. Directives of Valkey's that change nothing
 // here are listed as well, because clients and parameter groups set and read them.
 var directives = []directive{
+	{name: "acl-pubsub-default", kind: kindEnum, value: "resetchannels", enum: []string{"allchannels", "resetchannels"}},
+	{name: "aclfile", value: "", fixed: true},
+	{name: "acllog-max-len", kind: kindInt, value: "128", high: math.MaxInt64},
 	{name: "activedefrag", kind: kindBool, value: "no"},
 	{name: "activerehashing", kind: kindBool, value: "yes"},
 	{name: "appendfsync", kind: kindEnum, value: "everysec", enum: []string{"always", "everysec", "no"}},

@@ -62,12 +62,12 @@ func cmdAUTH(c *Ctx) {
 		return
 	case len(words) == 2:
 		user, password = string(words[0]), words[1]
-	case c.Server.Auth.Open():
+	case c.Server.Auth.Users.Default().User().NoPass():
 		c.Reply.Error("ERR AUTH <password> called without any password configured for the default user. " +
 			"Are you sure your configuration is correct?")
 		return
 	}
-	if text := c.Server.login(c.Client, user, password); text != "" {
+	if text := c.login(user, password); text != "" {
 		c.Reply.Error(text)
 		return
 	}
@@ -111,12 +111,12 @@ func cmdHELLO(c *Ctx) {
 		return
 	}
 	if auth {
-		if text := c.Server.login(cl, user, password); text != "" {
+		if text := c.login(user, password); text != "" {
 			c.Reply.Error(text)
 			return
 		}
 	}
-	if !cl.Authenticated {
+	if !cl.Authenticated && !c.Server.Auth.Open() {
 		c.Reply.Error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> " +
 			"AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
@@ -175,8 +175,8 @@ func cmdRESET(c *Ctx) {
 	c.Server.discard(cl)
 	c.Server.unsubscribeAll(cl)
 	cl.Flags &= ClientInternal | ClientReplica | ClientPrimary
-	cl.Name, cl.Proto, cl.DB, cl.User = "", 2, 0, defaultUser
-	cl.Authenticated = cl.Conn == nil || c.Server.Auth.Open()
+	cl.Name, cl.Proto, cl.DB = "", 2, 0
+	c.Server.becomeDefault(cl)
 	c.Reply.Proto = 2
 	c.Reply.Simple("RESET")
 }
@@ -242,7 +242,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "pause", Since: "3.0.0", Arity: -3, Summary: "Holds the commands of clients back for a time.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
 		},
 		{
 			Name: "reply", Since: "3.2.0", Arity: 3, Summary: "Chooses whether there are replies.",
@@ -270,7 +270,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "unpause", Since: "6.2.0", Arity: 2, Summary: "Ends CLIENT PAUSE.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
 		},
 	},
 }}

@@ -17,6 +17,7 @@ const (
 	ErrLposCount       = "ERR COUNT can't be negative"
 	ErrLposMaxLen      = "ERR MAXLEN can't be negative"
 	ErrTimeout         = "ERR timeout is not a float or out of range"
+	ErrTimeoutRange    = "ERR timeout is out of range"
 	ErrTimeoutNegative = "ERR timeout is negative"
 	ErrZaddNX          = "ERR XX and NX options at the same time are not compatible"
 	ErrZaddGT          = "ERR GT, LT, and/or NX options at the same time are not compatible"

@@ -6,6 +6,7 @@ func Families() []Spec {
 	for _, family := range [][]Spec{
 		connectionSpecs,
 		clientSpecs,
+		aclSpecs,
 		introspectSpecs,
 		serverSpecs,
 		persistenceSpecs,

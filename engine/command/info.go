@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/keyspace"
 )
 
@@ -200,7 +201,10 @@ func infoStats(c *Ctx, w *infoWriter) {
 	w.line("total_forks", 0)
 	w.line("unexpected_error_replies", s.Stats.Panics.Load())
 	w.line("total_error_replies", s.Stats.Errors.Load())
-	w.line("acl_access_denied_auth", s.Stats.AuthFailures.Load())
+	w.line("acl_access_denied_auth", s.Stats.Denied[acl.DeniedAuth].Load())
+	w.line("acl_access_denied_cmd", s.Stats.Denied[acl.DeniedCommand].Load())
+	w.line("acl_access_denied_key", s.Stats.Denied[acl.DeniedKey].Load())
+	w.line("acl_access_denied_channel", s.Stats.Denied[acl.DeniedChannel].Load())
 	w.line("client_output_buffer_limit_disconnections", s.Stats.OutputLimit.Load())
 }
 

@@ -3,6 +3,7 @@ package command
 // The literals of propagated effects, so that none is allocated on the way.
 var (
 	wordDEL       = []byte("DEL")
+	wordUNLINK    = []byte("UNLINK")
 	wordHSET      = []byte("HSET")
 	wordKEEPTTL   = []byte("KEEPTTL")
 	wordLEFT      = []byte("LEFT")
