@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/ds"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -24,8 +25,9 @@ type waiting struct {
 type blocking struct {
 	keys      []dbKey
 	active    bool
-	expired   bool   // the time is over: the next run answers as at a timeout
-	unblocked string // the next run answers with this error
+	expired   bool          // the time is over: the next run answers as at a timeout
+	unblocked string        // the next run answers with this error
+	since     []ds.StreamID // XREAD: what the IDs given meant when the client was blocked
 	deadline  time.Time
 	stopTimer func()
 }
@@ -84,6 +86,19 @@ func (w *waiting) signal(db int, key []byte) {
 	}
 }
 
+// passOn wakes the client after one that was woken and still waits: what it could not use (a new entry before those
+// that it waits for, a value of another type) may be what the other waits for.
+func (w *waiting) passOn(c *Client) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range c.block.keys {
+		queue := w.keys[k]
+		if i := slices.Index(queue, c); i >= 0 && i+1 < len(queue) {
+			queue[i+1].Wake()
+		}
+	}
+}
+
 // Block suspends the client until one of the command's keys is changed (or Client.Wake is called), and then runs
 // the command again from its start; at the deadline (zero: never) timeout writes the reply instead. The handler
 // calls it when it finds nothing to answer with, before it has written anything, and returns if Block returned
@@ -114,6 +129,8 @@ func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
 			b.keys = append(b.keys, dbKey{cl.DB, string(c.Args.argv[i])})
 		}
 		c.Server.waiting.add(cl)
+	} else {
+		c.Server.waiting.passOn(cl)
 	}
 	c.blocked = true
 	return true

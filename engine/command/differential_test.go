@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ import (
 //	go test ./engine/command -run Differential -commands 1000000 -seed 42
 var (
 	flagCommands = flag.Int("commands", 20_000, "commands of the differential test")
+	flagOnly     = flag.String("only", "", "regular expression: use only the templates that match it")
 	flagSeed     = flag.Uint64("seed", 0, "seed of the differential test; 0: a new one")
 )
 
@@ -278,13 +280,44 @@ SORT {k} ALPHA
 LCS {s} {s} {LEN|IDX|IDX WITHMATCHLEN|IDX MINMATCHLEN 2|IDX MINMATCHLEN -3|LEN IDX|MINMATCHLEN x|FOO|}
 `), "\n")
 
-type generator struct{ *rand.Rand }
+// valkeyTemplate heads what Redis does not know, or does otherwise.
+const valkeyTemplate = "valkey: "
+
+// generator draws commands. With valkey set it draws those as well that only Valkey answers as we do.
+type generator struct {
+	*rand.Rand
+	valkey bool
+	chosen []string // instead of all templates
+}
+
+// only limits the templates to those that match.
+func (g *generator) only(pattern string) {
+	re := regexp.MustCompile(pattern)
+	for _, t := range allTemplates() {
+		if re.MatchString(t) {
+			g.chosen = append(g.chosen, t)
+		}
+	}
+}
+
+func allTemplates() []string { return append(slices.Clone(templates), streamTemplates...) }
+
+func (g generator) template() string {
+	if g.chosen == nil {
+		g.chosen = allTemplates()
+	}
+	for {
+		if t := g.pick(g.chosen...); g.valkey || !strings.HasPrefix(t, valkeyTemplate) {
+			return strings.TrimPrefix(t, valkeyTemplate)
+		}
+	}
+}
 
 func (g generator) pick(from ...string) string { return from[g.IntN(len(from))] }
 
 func (g generator) key(kind string) string {
 	if kind == "k" || (!strings.Contains("ypgw", kind) && g.IntN(12) == 0) {
-		kind = g.pick("s", "h", "l", "t", "z")
+		kind = g.pick("s", "h", "l", "t", "z", "x")
 	}
 	return kind + strconv.Itoa(g.IntN(3))
 }
@@ -349,6 +382,16 @@ func (g generator) one(name string) []string {
 		return words
 	}
 	switch name {
+	case "id":
+		return []string{g.pick(strconv.Itoa(g.IntN(60))+"-*", strconv.Itoa(g.IntN(60)), g.streamID(), g.streamID(), "0-0", "x")}
+	case "xid":
+		return []string{g.streamID()}
+	case "xmin", "xmax":
+		return []string{g.pick("", "", "", "(") + g.pick(g.streamID(), g.streamID(), strconv.Itoa(g.IntN(60)), "-", "+", "18446744073709551615-18446744073709551615", "0-0")}
+	case "g":
+		return []string{g.pick("g1", "g1", "g2")}
+	case "c":
+		return []string{g.pick("c1", "c2", "c3")}
 	case "bit":
 		return []string{strconv.Itoa(g.IntN(150))}
 	case "#bit":
@@ -375,7 +418,7 @@ func (g generator) one(name string) []string {
 		words := strings.Fields(name)
 		words[slices.Index(words, "{l}")] = g.key("l")
 		return words
-	case "s", "h", "l", "t", "z", "y", "p", "g", "w", "k":
+	case "s", "h", "l", "t", "z", "y", "p", "g", "w", "x", "k":
 		return []string{g.key(name)}
 	case "v":
 		return []string{g.value()}
@@ -418,7 +461,7 @@ func (g generator) bitfieldOps() (words []string) {
 
 func (g generator) command() []string {
 	var argv []string
-	for rest := g.pick(templates...); rest != ""; {
+	for rest := g.template(); rest != ""; {
 		rest = strings.TrimLeft(rest, " ")
 		if !strings.HasPrefix(rest, "{") {
 			word, after, _ := strings.Cut(rest, " ")
@@ -471,6 +514,14 @@ func normal(argv []string, v resp.Value) resp.Value {
 		}
 	}
 	switch argv[0] {
+	case "XPENDING":
+		for _, e := range v.Elems {
+			if len(e.Elems) == 4 {
+				e.Elems[2].Int = 0 // idle time
+			}
+		}
+	case "XINFO":
+		v = normalInfo(v)
 	case "KEYS", "HKEYS", "HVALS", "SMEMBERS", "SPOP", "SRANDMEMBER", "SINTER", "SUNION", "SDIFF":
 		sortGroups(v.Elems, 1)
 	case "HGETALL":
@@ -549,7 +600,9 @@ func differential(t *testing.T, proto int) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", seed)
-	g := generator{rand.New(rand.NewPCG(seed, 0))}
+	g := generator{Rand: rand.New(rand.NewPCG(seed, 0))}
+	g.only(*flagOnly)
+	g.valkey = strings.Contains(ask(t, redis, []string{"INFO", "server"}).Str, "valkey_version")
 	e := newTestEngine(t)
 	e.client.Proto = proto
 	var history [][]string
@@ -602,6 +655,8 @@ func readAll(kind, key string) []string {
 		return []string{"SMEMBERS", key}
 	case "zset":
 		return []string{"ZRANGE", key, "0", "-1", "WITHSCORES"}
+	case "stream":
+		return []string{"XINFO", "STREAM", key, "FULL", "COUNT", "0"}
 	}
 	return []string{"TYPE", key}
 }
@@ -611,7 +666,7 @@ func relevant(history [][]string) (past [][]string) {
 	last := history[len(history)-1]
 	for i := len(history) - 2; i >= 0 && len(past) < 12; i-- {
 		if slices.ContainsFunc(history[i][1:], func(w string) bool {
-			return len(w) == 2 && strings.Contains("shltzypgw", w[:1]) && slices.Contains(last[1:], w)
+			return len(w) == 2 && strings.Contains("shltzypgwx", w[:1]) && slices.Contains(last[1:], w)
 		}) {
 			past = append(past, history[i])
 		}

@@ -25,6 +25,10 @@ func Families() []Spec {
 		sortedSetSpecs,
 		sortedSetRangeSpecs,
 		sortedSetCombineSpecs,
+		streamSpecs,
+		streamReadSpecs,
+		streamGroupSpecs,
+		streamInfoSpecs,
 	} {
 		all = append(all, family...)
 	}

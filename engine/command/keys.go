@@ -454,6 +454,10 @@ func (c *Ctx) cloneCollection(e keyspace.Entry) (enc ds.Encoding, root arena.Ref
 		old, fresh := ds.OpenSortedSet(c.heap(), from), ds.OpenSortedSet(c.heap(), arena.Nil)
 		old.Each(0, false, func(member []byte, score float64) bool { fresh.Set(member, score, limits.sortedSet); return true })
 		return fresh.Encoding(), fresh.Root()
+	case keyspace.TypeStream:
+		old := ds.OpenStream(c.heap(), from)
+		fresh := old.Clone()
+		return ds.Listpacks, fresh.Root()
 	}
 	panic("command: COPY of a type that is not built: " + e.Type().String())
 }

@@ -70,6 +70,7 @@ var encodingsOf = [...]Encoding{
 	ds.Quicklist: EncodingQuicklist,
 	ds.Skiplist:  EncodingSkiplist,
 	ds.Intset:    EncodingIntset,
+	ds.Listpacks: EncodingStream,
 }
 
 // EncodingOf returns the Encoding to be kept with a key for a collection that is laid out as enc says.
