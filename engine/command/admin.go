@@ -110,6 +110,7 @@ func (c *Ctx) flush(watched []dbKey, flush func(async bool) int) {
 	}
 	flush(async)
 	c.Server.watches.touchEach(watched)
+	c.Server.InvalidateAll()
 	c.Propagate(c.Args.argv...)
 	c.Reply.OK()
 }

@@ -67,7 +67,7 @@ func ask(t *testing.T, conn *bufio.ReadWriter, argv []string) resp.Value {
 //
 //	{s} {h} {l} {t} {z}  a key: of a string, hash, list, set, sorted set, and now and then of another type
 //	{k}                  any key of these
-//	{p} {g} {w}          a key of a HyperLogLog, of places, of a list of integers
+//	{p} {e} {w}          a key of a HyperLogLog, of places, of a list of integers
 //	{lon} {lat} {radius} {gp*}  coordinates, a length, places with names
 //	{bit} {type} {bf*}   the offset of a bit, the type of a bitfield, operations of BITFIELD
 //	{y}                  a sorted set in which all scores are equal, as ranges of members need
@@ -250,30 +250,30 @@ PFMERGE {p} {p} {p}
 PFMERGE {p|s}
 PFDEBUG {DECODE|ENCODING|TODENSE|FOO} {p}
 GET {p}
-GEOADD {g} {gp*}
-GEOADD {g} {NX|XX|CH|NX XX|XX CH} {gp*}
-GEOADD {g|s} {lon} {lat|x|91} {m}
-GEODIST {g} {m} {m} {km|m|FT|mi|xx|m km|}
-GEOPOS {g|h} {m*}
-GEOHASH {g} {m*}
-GEORADIUS {g} {lon} {lat} {radius} {m|km|ft|mi} {WITHDIST|WITHCOORD|WITHHASH|} {ASC|DESC} {WITHDIST|COUNT 3|COUNT 0|}
-GEORADIUS {g} {lon} {lat} {radius} km {STORE {g}|STOREDIST {g}|STORE} {WITHDIST|}
-GEORADIUS_RO {g|s} {lon} {lat|90} {radius|-1|x} km {ASC|STORE x|COUNT 1 ANY|ANY}
-GEORADIUSBYMEMBER {g} {m} {radius} km {ASC|DESC|ASC COUNT 2|DESC WITHDIST WITHCOORD WITHHASH}
-GEORADIUSBYMEMBER {g} {m} {radius|x} {km|xx} {STORE {g}|STOREDIST {g}}
-GEORADIUSBYMEMBER_RO {g} {m} {radius} km ASC
-GEOSEARCH {g} FROMMEMBER {m} BYRADIUS {radius} km {ASC|DESC|DESC COUNT 3} {WITHDIST|WITHCOORD|WITHHASH|}
-GEOSEARCH {g} FROMLONLAT {lon} {lat} BYBOX {radius} {radius|-1} {km|ft|xx} {ASC|DESC|COUNT 3} {WITHDIST|WITHCOORD|STOREDIST|}
-GEOSEARCH {g} FROMLONLAT {lon} {lat} {FROMMEMBER m1|BYRADIUS 10 km BYBOX 1 1 m|BYRADIUS 10 km ANY|ASC ASC DESC} ASC
-GEOSEARCHSTORE {g} {g} FROMMEMBER {m} BYBOX {radius} {radius} km {ASC|DESC|STOREDIST|WITHDIST|}
-ZRANGE {g} 0 -1 WITHSCORES
+GEOADD {e} {gp*}
+GEOADD {e} {NX|XX|CH|NX XX|XX CH} {gp*}
+GEOADD {e|s} {lon} {lat|x|91} {m}
+GEODIST {e} {m} {m} {km|m|FT|mi|xx|m km|}
+GEOPOS {e|h} {m*}
+GEOHASH {e} {m*}
+GEORADIUS {e} {lon} {lat} {radius} {m|km|ft|mi} {WITHDIST|WITHCOORD|WITHHASH|} {ASC|DESC} {WITHDIST|COUNT 3|COUNT 0|}
+GEORADIUS {e} {lon} {lat} {radius} km {STORE {e}|STOREDIST {e}|STORE} {WITHDIST|}
+GEORADIUS_RO {e|s} {lon} {lat|90} {radius|-1|x} km {ASC|STORE x|COUNT 1 ANY|ANY}
+GEORADIUSBYMEMBER {e} {m} {radius} km {ASC|DESC|ASC COUNT 2|DESC WITHDIST WITHCOORD WITHHASH}
+GEORADIUSBYMEMBER {e} {m} {radius|x} {km|xx} {STORE {e}|STOREDIST {e}}
+GEORADIUSBYMEMBER_RO {e} {m} {radius} km ASC
+GEOSEARCH {e} FROMMEMBER {m} BYRADIUS {radius} km {ASC|DESC|DESC COUNT 3} {WITHDIST|WITHCOORD|WITHHASH|}
+GEOSEARCH {e} FROMLONLAT {lon} {lat} BYBOX {radius} {radius|-1} {km|ft|xx} {ASC|DESC|COUNT 3} {WITHDIST|WITHCOORD|STOREDIST|}
+GEOSEARCH {e} FROMLONLAT {lon} {lat} {FROMMEMBER m1|BYRADIUS 10 km BYBOX 1 1 m|BYRADIUS 10 km ANY|ASC ASC DESC} ASC
+GEOSEARCHSTORE {e} {e} FROMMEMBER {m} BYBOX {radius} {radius} km {ASC|DESC|STOREDIST|WITHDIST|}
+ZRANGE {e} 0 -1 WITHSCORES
 RPUSH {w} {i} {i} {i} {i}
 SADD {w} {i}
 SORT {w} {ASC|DESC|} {LIMIT 1 3|LIMIT -5 2|LIMIT 2 -1|LIMIT 90 1|LIMIT x 1|} {GET #|GET s*|GET # GET h*->m1|GET nostar|STORE|}
 SORT {w} BY {s*|h*->m1|h*->} {ASC|DESC|} {GET h*->m2|}
 SORT {w} BY {h*->m1|x*} {ASC|DESC|} ALPHA
 SORT {l|t|z} BY nosort {ASC|DESC|} {LIMIT 1 3|} {STORE {l}|STORE {l} GET s* GET #}
-SORT {g} BY nosort {ASC|DESC|} {LIMIT 1 3|LIMIT 0 90|}
+SORT {e} BY nosort {ASC|DESC|} {LIMIT 1 3|LIMIT 0 90|}
 SORT {t} {ALPHA|ALPHA DESC|ALPHA LIMIT 1 2|BY nosort STORE {l}|ALPHA STORE {l}}
 SORT_RO {l|t|z|w} ALPHA {ASC|DESC|} {LIMIT 0 4|STORE x|GET #|}
 SORT {k} ALPHA
@@ -316,7 +316,7 @@ func (g generator) template() string {
 func (g generator) pick(from ...string) string { return from[g.IntN(len(from))] }
 
 func (g generator) key(kind string) string {
-	if kind == "k" || (!strings.Contains("ypgw", kind) && g.IntN(12) == 0) {
+	if kind == "k" || (!strings.Contains("ypew", kind) && g.IntN(12) == 0) {
 		kind = g.pick("s", "h", "l", "t", "z", "x")
 	}
 	return kind + strconv.Itoa(g.IntN(3))
@@ -412,13 +412,13 @@ func (g generator) one(name string) []string {
 			words = append(words, g.one("lon")[0], g.one("lat")[0], g.member())
 		}
 		return words
-	case "STORE {g}", "STOREDIST {g}":
-		return []string{strings.Fields(name)[0], g.key("g")}
+	case "STORE {e}", "STOREDIST {e}":
+		return []string{strings.Fields(name)[0], g.key("e")}
 	case "STORE {l}", "BY nosort STORE {l}", "ALPHA STORE {l}", "STORE {l} GET s* GET #":
 		words := strings.Fields(name)
 		words[slices.Index(words, "{l}")] = g.key("l")
 		return words
-	case "s", "h", "l", "t", "z", "y", "p", "g", "w", "x", "k":
+	case "s", "h", "l", "t", "z", "y", "p", "e", "w", "x", "k":
 		return []string{g.key(name)}
 	case "v":
 		return []string{g.value()}
@@ -581,7 +581,7 @@ func same(argv []string, a, b resp.Value) bool {
 	if a.Kind != resp.KindBulk {
 		x, y, err1, err2 = a.Float, b.Float, nil, nil
 	}
-	if len(argv) > 1 && strings.HasPrefix(argv[1], "g") && err1 == nil && err2 == nil {
+	if len(argv) > 1 && strings.HasPrefix(argv[1], "e") && err1 == nil && err2 == nil {
 		return math.Abs(x-y) <= 1e-12*math.Abs(x) // a distance: sines differ in their last bits between libraries
 	}
 	return a.Kind == resp.KindBulk && err1 == nil && err2 == nil && x == y && strings.HasPrefix(argv[0], "Z")
@@ -666,7 +666,7 @@ func relevant(history [][]string) (past [][]string) {
 	last := history[len(history)-1]
 	for i := len(history) - 2; i >= 0 && len(past) < 12; i-- {
 		if slices.ContainsFunc(history[i][1:], func(w string) bool {
-			return len(w) == 2 && strings.Contains("shltzypgwx", w[:1]) && slices.Contains(last[1:], w)
+			return len(w) == 2 && strings.Contains("shltzypewx", w[:1]) && slices.Contains(last[1:], w)
 		}) {
 			past = append(past, history[i])
 		}

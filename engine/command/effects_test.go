@@ -62,7 +62,7 @@ func TestEffectsReproduceTheState(t *testing.T) {
 
 // generatorKeys are all keys that a generator uses.
 func generatorKeys() (keys []string) {
-	for _, kind := range "shltzypgwx" {
+	for _, kind := range "shltzypewx" {
 		for i := range 3 {
 			keys = append(keys, string(kind)+strconv.Itoa(i))
 		}

@@ -26,7 +26,8 @@ type Worker struct {
 	now    int64 // Unix milliseconds
 	ctx    Ctx
 	view   keyspace.View
-	held   bool // the view is open
+	held   bool               // the view is open
+	marked keyspace.StripeSet // stripes that bear the client's mark (trackers.mark)
 
 	words  [][]byte
 	batch  []parsed
@@ -210,6 +211,10 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 	if spec != nil && spec.shows {
 		cl.stale = true
 	}
+	cl.commands++
+	if cl.Has(ClientCaching) && !cl.Has(ClientMulti) && (spec == nil || spec.container == nil || spec.container.Name != "client") {
+		cl.Flags &^= ClientCaching
+	}
 	if cl.block.active {
 		s.endBlock(cl)
 		cl.stale = true
@@ -276,6 +281,10 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	c.Server, c.Client, c.Spec, c.Reply, c.Now = s, cl, spec, &w.Reply, w.now
 	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
 	c.blocked = false
+	if t := cl.tracking.Load(); t != nil && t.skip {
+		w.marked = set
+		s.tracking.mark(set, cl)
+	}
 	w.handle(c, spec, argv)
 	if cl.block.active && !c.blocked && !cl.block.over() && w.keepsWaiting(c, spec, argv, mark) {
 		c.blocked = true // one of its keys has become something else: as in Valkey that is not what it waits for
@@ -323,6 +332,9 @@ func (w *Worker) handle(c *Ctx, spec *Spec, argv [][]byte) {
 	before, changes := len(c.effects), c.View.Changes()
 	spec.Handler(c)
 	c.Server.Stats.count(spec)
+	if t := c.Client.tracking.Load(); t != nil && spec.Is(ReadOnly) && !c.blocked {
+		c.remember(t, spec, argv)
+	}
 	if c.noEffects {
 		c.noEffects = false
 		c.effects = c.effects[:before]
@@ -349,6 +361,10 @@ func (w *Worker) feed(cl *Client) {
 
 func (w *Worker) release() {
 	w.held = false
+	if w.marked != keyspace.NoStripes {
+		w.server.tracking.mark(w.marked, nil)
+		w.marked = keyspace.NoStripes
+	}
 	w.view.End()
 }
 
