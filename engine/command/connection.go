@@ -220,6 +220,10 @@ var clientSpecs = []Spec{{
 			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTGETREDIR,
 		},
 		{
+			Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
+			Flags: clientFlags, Categories: "slow connection", Handler: cmdHELP,
+		},
+		{
 			Name: "id", Since: "5.0.0", Arity: 2, Summary: "Returns the id of the connection.",
 			Flags: clientFlags, Categories: "slow connection", Handler: func(c *Ctx) { c.Reply.Int(c.Client.ID) },
 		},

@@ -2,6 +2,9 @@ package command
 
 import "strings"
 
+// Help is the handler of HELP for containers of other packages.
+func Help(c *Ctx) { cmdHELP(c) }
+
 // cmdHELP answers CONTAINER HELP with the container's records: one line for the subcommand, one for what it does.
 func cmdHELP(c *Ctx) {
 	container := c.Spec.container
