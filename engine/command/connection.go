@@ -220,6 +220,10 @@ var clientSpecs = []Spec{{
 			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTGETREDIR,
 		},
 		{
+			Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
+			Flags: clientFlags, Categories: "slow connection", Handler: cmdHELP,
+		},
+		{
 			Name: "id", Since: "5.0.0", Arity: 2, Summary: "Returns the id of the connection.",
 			Flags: clientFlags, Categories: "slow connection", Handler: func(c *Ctx) { c.Reply.Int(c.Client.ID) },
 		},
@@ -247,7 +251,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "pause", Since: "3.0.0", Arity: -3, Summary: "Holds the commands of clients back for a time.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
 		},
 		{
 			Name: "reply", Since: "3.2.0", Arity: 3, Summary: "Chooses whether there are replies.",
@@ -275,7 +279,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "unpause", Since: "6.2.0", Arity: 2, Summary: "Ends CLIENT PAUSE.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
 		},
 	},
 }}

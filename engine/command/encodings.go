@@ -1,6 +1,10 @@
 package command
 
-import "github.com/elastane/elastane/engine/ds"
+import (
+	"math"
+
+	"github.com/elastane/elastane/engine/ds"
+)
 
 // encodings say how large the compact encodings of the data types may grow: the directives
 // hash-max-listpack-entries and its kind, read once and kept for the handlers.
@@ -9,6 +13,7 @@ type encodings struct {
 	list      ds.ListLimits
 	set       ds.SetLimits
 	sortedSet ds.Limits
+	stream    ds.StreamLimits
 	hllSparse int // bytes
 }
 
@@ -35,6 +40,10 @@ func (c *Config) applyEncodings() {
 		list:      listLimits(c.Int("list-max-listpack-size")),
 		set:       ds.SetLimits{Integers: int(min(c.Int("set-max-intset-entries"), maxPackedEntries)), Packed: limits("set")},
 		sortedSet: limits("zset"),
+		stream: ds.StreamLimits{
+			Bytes:   int(min(c.Int("stream-node-max-bytes"), ds.MaxStreamEntry)),
+			Entries: int(min(c.Int("stream-node-max-entries"), math.MaxInt32)),
+		},
 		hllSparse: int(min(c.Int("hll-sparse-max-bytes"), maxHLLSparse)),
 	})
 }

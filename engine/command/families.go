@@ -15,6 +15,9 @@ func Families() []Spec {
 		stringSpecs,
 		bitmapSpecs,
 		hyperLogLogSpecs,
+		lcsSpecs,
+		geoSpecs,
+		sortSpecs,
 		keySpecs,
 		hashSpecs,
 		listSpecs,
@@ -22,6 +25,10 @@ func Families() []Spec {
 		sortedSetSpecs,
 		sortedSetRangeSpecs,
 		sortedSetCombineSpecs,
+		streamSpecs,
+		streamReadSpecs,
+		streamGroupSpecs,
+		streamInfoSpecs,
 	} {
 		all = append(all, family...)
 	}

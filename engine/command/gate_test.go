@@ -105,7 +105,7 @@ func TestRefusalInMultiAborts(t *testing.T) {
 		{"EXEC", ErrExecAbort},
 		{"EXEC", ErrExecNoMulti},
 		{"MULTI", "OK"},
-		{"CLIENT PAUSE 1", "ERR Command not allowed inside a transaction"},
+		{"SAVE", "ERR Command not allowed inside a transaction"},
 		{"EXEC", ErrExecAbort},
 		{"EXISTS a", "0"},
 	} {

@@ -2,12 +2,20 @@ package command
 
 import "strings"
 
-// help answers a container's HELP: usages is a usage and what it does, in turn.
-func (c *Ctx) help(usages ...string) {
-	lines := []string{strings.ToUpper(c.Spec.container.Name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"}
-	usages = append(usages, "HELP", "Print this help.")
-	for i := 0; i < len(usages); i += 2 {
-		lines = append(lines, usages[i], "    "+usages[i+1])
+// Help is the handler of HELP for containers of other packages.
+func Help(c *Ctx) { cmdHELP(c) }
+
+// cmdHELP answers CONTAINER HELP with the container's records: one line for the subcommand, one for what it does.
+func cmdHELP(c *Ctx) {
+	container := c.Spec.container
+	name := strings.ToUpper(container.Name)
+	lines := []string{name + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"}
+	for _, sub := range container.sub.specs {
+		usage := strings.ToUpper(sub.Name)
+		if sub.Arity < 0 || sub.Arity > 2 {
+			usage += " ..."
+		}
+		lines = append(lines, usage, "    "+sub.Summary)
 	}
 	c.Reply.Array(len(lines))
 	for _, line := range lines {

@@ -12,7 +12,7 @@ import (
 // flagNames are the names of Flags in COMMAND INFO, by bit; "" is not shown.
 var flagNames = [...]string{
 	"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "no_auth",
-	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "",
+	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "", "",
 }
 
 var introspectSpecs = []Spec{{
@@ -35,6 +35,10 @@ var introspectSpecs = []Spec{{
 		{
 			Name: "getkeysandflags", Since: "7.0.0", Arity: -3, Summary: "Extracts the keys of a command, and what it does with them.",
 			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdCOMMANDGETKEYSANDFLAGS,
+		},
+		{
+			Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
+			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdHELP,
 		},
 		{
 			Name: "info", Since: "2.8.13", Arity: -2, Summary: "Describes some commands.",
@@ -103,7 +107,7 @@ func (c *Ctx) writeInfo(s *Spec) {
 	w.Array(10)
 	w.BulkString(s.FullName())
 	w.Int(int64(s.Arity))
-	flags := s.Flags &^ (MayReplicate | InSubscribe | Restricted)
+	flags := s.Flags &^ (MayReplicate | InSubscribe | Alone | Restricted)
 	w.Set(bits.OnesCount32(uint32(flags)))
 	for i, name := range flagNames {
 		if flags&(1<<i) != 0 {

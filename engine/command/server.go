@@ -178,6 +178,14 @@ func (s *Server) ExpiryMode() keyspace.Expiry {
 	return keyspace.ExpiryDelete
 }
 
+// deletion is the word with which replicas are told of a deletion that a directive lets be done lazily.
+func (s *Server) deletion(lazy string) []byte {
+	if s.Config.Bool(lazy) {
+		return wordUNLINK
+	}
+	return wordDEL
+}
+
 // keyChanged is the keyspace's hook: it runs under the stripe of the key.
 func (s *Server) keyChanged(db int, key []byte, ev keyspace.Event) {
 	if ev == keyspace.EventNew || ev == keyspace.EventMiss {
@@ -186,8 +194,12 @@ func (s *Server) keyChanged(db int, key []byte, ev keyspace.Event) {
 		}
 		return
 	}
-	if ev == keyspace.EventExpired || ev == keyspace.EventEvicted {
-		argv := [2][]byte{wordDEL, key}
+	switch ev {
+	case keyspace.EventExpired:
+		argv := [2][]byte{s.deletion("lazyfree-lazy-expire"), key}
+		s.Replication.Feed(db, argv[:])
+	case keyspace.EventEvicted:
+		argv := [2][]byte{s.deletion("lazyfree-lazy-eviction"), key}
 		s.Replication.Feed(db, argv[:])
 	}
 	s.watches.touch(db, key)

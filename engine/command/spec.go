@@ -26,6 +26,7 @@ const (
 	MovableKeys                      // key positions depend on other arguments (Keys.Find)
 	SkipSlowlog                      // not in the slow log
 	InSubscribe                      // allowed for a RESP2 client in subscriber mode
+	Alone                            // needs no stripe, and waits for those who hold some: EXEC gives its own back around it
 	Restricted                       // unknown to clients of a managed node, as on ElastiCache
 )
 

@@ -48,6 +48,9 @@ func (t *transaction) stripes(w *Worker) keyspace.StripeSet {
 	}
 	set := keyspace.NoStripes
 	for _, q := range t.queued {
+		if q.spec.Is(Alone) {
+			continue
+		}
 		if q.spec.Lock == LockNone {
 			return keyspace.AllStripes
 		}
@@ -58,6 +61,19 @@ func (t *transaction) stripes(w *Worker) keyspace.StripeSet {
 		set |= keyspace.StripeOf([]byte(k.key))
 	}
 	return set
+}
+
+// withoutStripes runs a command of a transaction that has to wait for others, who may wait for the transaction's
+// stripes: these are given back meanwhile. What the transaction had done before goes to the replicas first, on its own.
+func (w *Worker) withoutStripes(c *Ctx, q queuedCommand) {
+	space, set, now, expiry := c.View.Space(), c.View.Stripes(), c.View.Now(), c.View.Expiry()
+	w.feed(c.Client)
+	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
+	w.view.End()
+	w.view.Begin(space, keyspace.NoStripes, c.Client.DB, now, expiry)
+	w.handle(c, q.spec, q.argv)
+	w.view.End()
+	w.view.Begin(space, set, c.Client.DB, now, expiry)
 }
 
 // discard ends MULTI without running anything.
@@ -103,6 +119,7 @@ var transactionSpecs = []Spec{
 // MULTI
 func cmdMULTI(c *Ctx) {
 	if c.Client.Has(ClientMulti) {
+		c.Client.Flags |= ClientDirtyExec
 		c.Reply.Error(ErrNestedMulti)
 		return
 	}
@@ -124,6 +141,7 @@ func cmdDISCARD(c *Ctx) {
 // WATCH key [key …]
 func cmdWATCH(c *Ctx) {
 	if c.Client.Has(ClientMulti) {
+		c.Client.Flags |= ClientDirtyExec
 		c.Reply.Error(ErrWatchInMulti)
 		return
 	}
@@ -173,7 +191,11 @@ func cmdEXEC(c *Ctx) {
 			c.Reply.Error(errDeniedInExec(denied))
 			continue
 		}
-		w.handle(c, q.spec, q.argv)
+		if q.spec.Is(Alone) {
+			w.withoutStripes(c, q)
+		} else {
+			w.handle(c, q.spec, q.argv)
+		}
 		c.Reply.Proto = cl.Proto // HELLO
 		if c.View.DB() != cl.DB {
 			c.View.Select(cl.DB) // SELECT

@@ -32,6 +32,10 @@ func init() {
 		v := ds.OpenSortedSet(h, arena.GetRef(root))
 		v.Free()
 	})
+	keyspace.RegisterFree(keyspace.TypeStream, func(h *arena.Heap, _ keyspace.Encoding, root []byte) {
+		v := ds.OpenStream(h, arena.GetRef(root))
+		v.Free()
+	})
 }
 
 func (c *Ctx) heap() *arena.Heap { return c.View.Space().Heap() }

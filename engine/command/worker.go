@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"runtime/debug"
 
@@ -219,7 +220,8 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 		cl.stale = true
 	}
 	if cl.Has(ClientReplyOff | ClientReplySkip | ClientReplySkipNext) {
-		if cl.Has(ClientReplyOff | ClientReplySkip) {
+		// The confirmations of subscriptions are messages, which CLIENT REPLY does not hold back.
+		if cl.Has(ClientReplyOff|ClientReplySkip) && (spec == nil || !spec.Is(PubSub|InSubscribe)) {
 			w.Reply.Buf = w.Reply.Buf[:mark]
 		}
 		skipNext := cl.Has(ClientReplySkipNext)
@@ -236,6 +238,9 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 }
 
 func (w *Worker) refused(cl *Client, spec *Spec, text string) {
+	if spec != nil && spec.transaction == txExec && cl.Has(ClientMulti) {
+		text = "EXECABORT Transaction discarded because of: " + text
+	}
 	w.Reply.Error(text)
 	w.server.Stats.Errors.Add(1)
 	if spec != nil && spec.transaction == txExec {
@@ -281,6 +286,9 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 		s.tracking.mark(set, cl)
 	}
 	w.handle(c, spec, argv)
+	if cl.block.active && !c.blocked && !cl.block.over() && w.keepsWaiting(c, spec, argv, mark) {
+		c.blocked = true // one of its keys has become something else: as in Valkey that is not what it waits for
+	}
 	w.feed(cl)
 	w.release()
 	if c.blocked {
@@ -288,6 +296,29 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 		return blocked
 	}
 	return done
+}
+
+// keepsWaiting says whether a blocked client's command, run again, failed because of a key's type although none of its
+// keys has the type that it waits for: the client goes on waiting then. The commands of streams end with the error.
+func (w *Worker) keepsWaiting(c *Ctx, spec *Spec, argv [][]byte, mark int) bool {
+	var want keyspace.Type
+	switch spec.Group {
+	case "list":
+		want = keyspace.TypeList
+	case "sorted-set":
+		want = keyspace.TypeZSet
+	default:
+		return false
+	}
+	if !bytes.HasPrefix(w.Reply.Buf[mark:], []byte("-WRONGTYPE")) {
+		return false
+	}
+	for _, i := range spec.AppendKeys(nil, argv) {
+		if e, found := c.View.Peek(argv[i]); found && e.Type() == want {
+			return false
+		}
+	}
+	return true
 }
 
 // handle runs the handler of one command, and works out its effects. The stripes are held.

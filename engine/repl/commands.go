@@ -28,8 +28,7 @@ func Commands() []command.Spec {
 		{
 			Name: "replicaof", Group: "server", Since: "5.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
-			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.NoAsyncLoading | command.Admin | command.Alone | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
@@ -41,15 +40,26 @@ func Commands() []command.Spec {
 		{
 			Name: "slaveof", Group: "server", Since: "1.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
-			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.NoAsyncLoading | command.Admin | command.Alone | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
+		},
+		{
+			Name: "sync", Group: "server", Since: "1.0.0", Arity: 1,
+			Summary: "Starts to send the replication stream, after a snapshot, to a client that tells nothing of itself.",
+			Flags:   command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Restricted, Categories: "admin slow dangerous",
+			Handler: cmdSYNC,
 		},
 		{
 			Name: "wait", Group: "generic", Since: "3.0.0", Arity: 3,
 			Summary: "Waits until the writes so far have been acknowledged by a number of replicas.",
 			Flags:   command.Blocking, Categories: "slow connection blocking",
 			Handler: cmdWAIT,
+		},
+		{
+			Name: "waitaof", Group: "generic", Since: "7.2.0", Arity: 4,
+			Summary: "Waits until the writes so far are in append-only files; there are none here.",
+			Flags:   command.Blocking, Categories: "slow connection blocking",
+			Handler: cmdWAITAOF,
 		},
 	}
 }
@@ -72,12 +82,24 @@ func cmdPSYNC(c *command.Ctx) {
 	if c.Failed() {
 		return
 	}
+	req := *request(c.Client)
+	req.ID, req.Offset = id, offset
+	attach(c, req)
+}
+
+// SYNC
+func cmdSYNC(c *command.Ctx) {
+	req := *request(c.Client)
+	req.ID, req.Offset, req.Bare, req.EOF = "?", -1, true, false
+	attach(c, req)
+}
+
+func attach(c *command.Ctx, req Request) {
 	if c.Client.Conn == nil {
 		c.Reply.Error(command.ErrNotPermitted)
 		return
 	}
-	r, req := of(c), *request(c.Client)
-	req.ID, req.Offset = id, offset
+	r := of(c)
 	if host, _, err := net.SplitHostPort(c.Client.Conn.RemoteAddr()); err == nil && req.Host == "" {
 		req.Host = host
 	}
@@ -135,7 +157,7 @@ func cmdREPLICAOF(c *command.Ctx) {
 		return
 	}
 	host := c.Args.String()
-	port := c.Args.IntRange(1, 65535, "ERR Invalid master port")
+	port := c.Args.IntRange(0, 65535, "ERR Invalid master port")
 	if c.Failed() {
 		return
 	}
@@ -232,5 +254,38 @@ func cmdWAIT(c *command.Ctx) {
 		w.Cancel()
 	default:
 		cl.Replication = w
+	}
+}
+
+// WAITAOF numlocal numreplicas timeout. Nodes have no append-only file, and replicas that have one are not asked: whoever
+// waits for one waits until the timeout.
+func cmdWAITAOF(c *command.Ctx) {
+	local := c.Args.IntRange(0, 1, "ERR value is out of range, value must between 0 and 1")
+	replicas := c.Args.IntRange(0, math.MaxInt64, "ERR value is out of range, must be positive")
+	timeout := c.Args.IntOr("ERR timeout is not an integer or out of range")
+	switch {
+	case timeout < 0:
+		c.Args.Fail("ERR timeout is negative")
+	case timeout > math.MaxInt64-c.Now:
+		c.Args.Fail("ERR timeout is out of range")
+	case c.Server.Has(command.StateReplica):
+		c.Args.Fail("ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.")
+	case local > 0:
+		c.Args.Fail("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+	}
+	if c.Failed() {
+		return
+	}
+	none := func(out *resp.Writer) {
+		out.Array(2)
+		out.Int(0)
+		out.Int(0)
+	}
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.UnixMilli(c.Now + timeout)
+	}
+	if replicas == 0 || !c.Block(deadline, none) {
+		none(c.Reply)
 	}
 }
