@@ -79,6 +79,7 @@ func Commands() []command.Spec {
 			Sub: []command.Spec{
 				sub("countkeysinslot", "3.0.0", 3, 0, "Counts the keys of a slot at this node.", inCluster(cmdCLUSTERCOUNTKEYSINSLOT)),
 				sub("getkeysinslot", "3.0.0", 4, 0, "Lists keys of a slot at this node.", inCluster(cmdCLUSTERGETKEYSINSLOT)),
+				sub("help", "5.0.0", 2, command.Loading, "Describes the subcommands.", command.Help),
 				sub("info", "3.0.0", 2, command.Loading, "Returns the state of the cluster.", inCluster(cmdCLUSTERINFO)),
 				sub("keyslot", "3.0.0", 3, 0, "Returns the slot of a key.", inCluster(cmdCLUSTERKEYSLOT)),
 				sub("myid", "3.0.0", 2, command.Loading, "Returns the node's id.", inCluster(cmdCLUSTERMYID)),

@@ -637,6 +637,10 @@ var keySpecs = []Spec{
 				Categories: "keyspace read slow", Handler: cmdObjectFREQ,
 			},
 			{
+				Name: "help", Since: "6.2.0", Arity: 2, Summary: "Describes the subcommands.",
+				Flags: Loading | Stale, Categories: "keyspace slow", Handler: cmdHELP,
+			},
+			{
 				Name: "idletime", Since: "2.2.3", Arity: 3,
 				Summary: "Returns for how many seconds a key was not used.",
 				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),

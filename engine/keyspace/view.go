@@ -213,6 +213,9 @@ func (v *View) insert(db int, p *spot, key []byte, t Type, enc Encoding, access 
 	v.setSlot(p, r, expireAt != 0)
 	table.keys.Add(1)
 	p.found = entryAt(r)
+	if v.space.notices.Load()&noticeNew != 0 {
+		v.tell(db, key, EventNew)
+	}
 	return p.found
 }
 
@@ -237,6 +240,9 @@ func (v *View) Find(key []byte) (Entry, bool) {
 	p := v.lookup(key, false)
 	if p.slot < 0 {
 		v.misses++
+		if v.space.notices.Load()&noticeMiss != 0 {
+			v.tell(v.db, key, EventMiss)
+		}
 		return Entry{}, false
 	}
 	v.hits++
