@@ -3,6 +3,11 @@ package e2e
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,6 +108,26 @@ func TestPostgresGoneAndBack(t *testing.T) {
 		return err == nil
 	})
 	d.create(t, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("afterwards"), NumCacheClusters: aws.Int32(1)})
+}
+
+// dev starts its private Postgres again when that is killed, and goes on.
+func TestPrivatePostgresKilled(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	g := d.create(t, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("steady"), NumCacheClusters: aws.Int32(1)})
+	raw, err := os.ReadFile(filepath.Join(d.Dir, "postgres", "cluster", "postmaster.pid"))
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.SplitN(string(raw), "\n", 2)[0])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+
+	c := cache(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	require.NoError(t, c.Set(t.Context(), "while", "away", 0).Err())
+	eventually(t, "the API works again, with what it knew", func() bool {
+		out, err := d.api().DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{})
+		return err == nil && len(out.ReplicationGroups) == 1
+	})
+	d.create(t, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("next"), NumCacheClusters: aws.Int32(1)})
 }
 
 // Deleting while creating, and creating anew under the same name, leaves nothing of the first behind.
