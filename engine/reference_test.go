@@ -20,8 +20,7 @@ var unbuilt = map[string]string{
 	"migrate": "needs DUMP", "module": "no modules", "monitor": "no feed of commands yet",
 	"object": "next width", "pfdebug": "internal", "pfselftest": "internal", "psync": "", "replconf": "", "restore": "needs DUMP",
 	"restore-asking": "slot migration", "slowlog": "no slow log yet", "swapdb": "next width", "sync": "PSYNC only",
-	"blmpop": "next width", "bzmpop": "next width", "bzpopmax": "next width", "bzpopmin": "next width",
-	"copy": "next width", "lcs": "next width", "lmpop": "next width", "zmpop": "next width", "sort": "next width", "sort_ro": "next width", "move": "next width", "lolwut": "no", "readonly": "", "readwrite": "",
+	"lcs": "next width", "sort": "next width", "sort_ro": "next width", "lolwut": "no", "readonly": "", "readwrite": "",
 }
 
 // metadataDiffers are commands whose record differs from that of the reference server (7.0) on purpose.
@@ -32,7 +31,7 @@ var metadataDiffers = map[string]string{
 	"config|set":      "as CLIENT PAUSE",
 	"save":            "refused in MULTI",
 	"command|getkeys": "7.2", "zrank": "7.2", "zrevrank": "7.2", "wait": "7.2", // as in the later version
-	"blpop": "7.2", "brpop": "7.2", "blmove": "7.2", "brpoplpush": "7.2",
+	"blpop": "7.2", "brpop": "7.2", "blmove": "7.2", "brpoplpush": "7.2", "bzpopmin": "7.2", "bzpopmax": "7.2",
 	"cluster|info": "7.2", "cluster|myid": "7.2", "cluster|nodes": "7.2", "cluster|shards": "7.2", "cluster|slots": "7.2",
 	"shutdown": "no_multi in later versions too",
 }

@@ -4,7 +4,7 @@
 //
 // # How to add a command
 //
-// Find the family's file (strings.go, keys.go, hashes.go, lists.go, zsets.go, connection.go, …) and add a
+// Find the family's file (strings.go, keys.go, hashes.go, lists.go, sets.go, sortedsets.go, connection.go, …) and add a
 // record to its list, next to the others in alphabetical order, and the handler below it:
 //
 //	var stringSpecs = []Spec{
@@ -41,6 +41,6 @@
 //   - What a change means is propagated, not the words: if the View has counted a change, the command goes to
 //     the replicas as it was given, unless the handler called c.Propagate with the effect (relative times absolute,
 //     SPOP → SREM, random results fixed), or c.PropagateNothing.
-//   - Client-visible texts are in errors.go, and nowhere else.
+//   - Client-visible texts are in errors.go and errors_types.go, and nowhere else.
 //   - GET, SET, INCR, HGET and their kind allocate nothing; alloc_test.go holds them to it.
 package command
