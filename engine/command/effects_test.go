@@ -18,7 +18,7 @@ func TestEffectsReproduceTheState(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	g := generator{rand.New(rand.NewPCG(seed, 1))}
+	g := generator{Rand: rand.New(rand.NewPCG(seed, 1))}
 	primary, replica := newTestEngine(t), newTestEngine(t)
 	replica.client.Flags |= ClientPrimary
 	now := int64(1_700_000_000_000)
@@ -62,7 +62,7 @@ func TestEffectsReproduceTheState(t *testing.T) {
 
 // generatorKeys are all keys that a generator uses.
 func generatorKeys() (keys []string) {
-	for _, kind := range "shltzy" {
+	for _, kind := range "shltzypewx" {
 		for i := range 3 {
 			keys = append(keys, string(kind)+strconv.Itoa(i))
 		}
