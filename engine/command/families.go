@@ -15,6 +15,7 @@ func Families() []Spec {
 		bitmapSpecs,
 		hyperLogLogSpecs,
 		keySpecs,
+		dumpSpecs,
 		hashSpecs,
 		listSpecs,
 		setSpecs,
