@@ -15,20 +15,16 @@ var unbuiltGroups = []string{"bitmap", "geo", "hyperloglog", "scripting", "strea
 
 // unbuilt are the other commands of the reference server that are not built, and why.
 var unbuilt = map[string]string{
-	"acl": "needs users, which come with RBAC", "asking": "slot migration", "failover": "the agent decides",
+	"asking": "slot migration", "failover": "the agent decides",
 	"debug": "internal", "dump": "needs the RDB form of one value", "latency": "no latency monitor yet",
 	"migrate": "needs DUMP", "module": "no modules", "monitor": "no feed of commands yet",
 	"object": "next width", "pfdebug": "internal", "pfselftest": "internal", "psync": "", "replconf": "", "restore": "needs DUMP",
-	"restore-asking": "slot migration", "slowlog": "no slow log yet", "swapdb": "next width", "sync": "PSYNC only",
-	"lcs": "next width", "sort": "next width", "sort_ro": "next width", "lolwut": "no", "readonly": "", "readwrite": "",
+	"restore-asking": "slot migration", "slowlog": "no slow log yet", "lcs": "next width", "sort": "next width", "sort_ro": "next width", "lolwut": "no", "readonly": "", "readwrite": "",
 }
 
 // metadataDiffers are commands whose record differs from that of the reference server (7.0) on purpose.
 var metadataDiffers = map[string]string{
 	"replicaof": "a replica that loads can be given another primary", "slaveof": "as REPLICAOF",
-	"client|pause":    "refused in MULTI: it waits for all commands, EXEC among them",
-	"client|unpause":  "as CLIENT PAUSE",
-	"config|set":      "as CLIENT PAUSE",
 	"save":            "refused in MULTI",
 	"command|getkeys": "7.2", "command|getkeysandflags": "7.2", "sinterstore": "7.2", "zrank": "7.2", "zrevrank": "7.2", "wait": "7.2", // as in the later version
 	"blpop": "7.2", "brpop": "7.2", "blmove": "7.2", "brpoplpush": "7.2", "bzpopmin": "7.2", "bzpopmax": "7.2",

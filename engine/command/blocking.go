@@ -32,6 +32,9 @@ type blocking struct {
 	stopTimer func()
 }
 
+// over tells whether the next run of the command has to end the wait, whatever it finds.
+func (b *blocking) over() bool { return b.expired || b.unblocked != "" }
+
 func (w *waiting) add(c *Client) {
 	w.count.Add(1)
 	w.mu.Lock()
@@ -56,6 +59,18 @@ func (w *waiting) remove(c *Client) {
 	}
 	w.mu.Unlock()
 	w.count.Add(-1)
+}
+
+// of returns the keys of some databases that clients wait for.
+func (w *waiting) of(dbs ...int) (keys []dbKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k := range w.keys {
+		if slices.Contains(dbs, k.db) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 // signal wakes the client that has waited longest for a key. If that one leaves something over, its own change

@@ -42,6 +42,9 @@ type directive struct {
 // directives is the table of what elastane knows, in order of name. Directives of Valkey's that change nothing
 // here are listed as well, because clients and parameter groups set and read them.
 var directives = []directive{
+	{name: "acl-pubsub-default", kind: kindEnum, value: "resetchannels", enum: []string{"allchannels", "resetchannels"}},
+	{name: "aclfile", value: "", fixed: true},
+	{name: "acllog-max-len", kind: kindInt, value: "128", high: math.MaxInt64},
 	{name: "activedefrag", kind: kindBool, value: "no"},
 	{name: "activerehashing", kind: kindBool, value: "yes"},
 	{name: "appendfsync", kind: kindEnum, value: "everysec", enum: []string{"always", "everysec", "no"}},
@@ -105,7 +108,11 @@ var directives = []directive{
 	{name: "tcp-keepalive", kind: kindInt, value: "300", high: math.MaxInt32},
 	{name: "timeout", kind: kindInt, value: "0", high: math.MaxInt32},
 	{name: "tls-port", kind: kindInt, value: "0", high: 65535, fixed: true},
-	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64},
+	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64, apply: func(s *Server, _ string) {
+		s.tracking.mu.Lock()
+		defer s.tracking.mu.Unlock()
+		s.boundTracking()
+	}},
 	{name: "zset-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64, apply: applyEncodings},
 	{name: "zset-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
 }
@@ -346,6 +353,7 @@ func applyNotify(s *Server, value string) {
 		classes = 0
 	}
 	s.Config.notify.Store(classes)
+	s.Space.SetNotices(classes&classBit('n') != 0, classes&classBit('m') != 0)
 }
 
 func applyMemoryLimit(s *Server, _ string) {

@@ -71,7 +71,7 @@ func readsHistory(argv []string) bool {
 
 // generatorKeys are all keys that a generator uses.
 func generatorKeys() (keys []string) {
-	for _, kind := range "shltzypx" {
+	for _, kind := range "shltzypewx" {
 		for i := range 3 {
 			keys = append(keys, string(kind)+strconv.Itoa(i))
 		}

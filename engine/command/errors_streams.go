@@ -22,7 +22,6 @@ const (
 	ErrSetIDAdded     = "ERR The entries_added specified in XSETID is smaller than the target stream length"
 
 	ErrReadTimeout      = "ERR timeout is not an integer or out of range"
-	ErrTimeoutRange     = "ERR timeout is out of range"
 	ErrReadGroupOption  = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
 	ErrReadNoAck        = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
 	ErrReadGroupMissing = "ERR Missing GROUP option for XREADGROUP"

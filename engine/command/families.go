@@ -6,6 +6,7 @@ func Families() []Spec {
 	for _, family := range [][]Spec{
 		connectionSpecs,
 		clientSpecs,
+		aclSpecs,
 		introspectSpecs,
 		serverSpecs,
 		persistenceSpecs,
@@ -14,6 +15,9 @@ func Families() []Spec {
 		stringSpecs,
 		bitmapSpecs,
 		hyperLogLogSpecs,
+		lcsSpecs,
+		geoSpecs,
+		sortSpecs,
 		keySpecs,
 		dumpSpecs,
 		hashSpecs,

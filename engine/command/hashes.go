@@ -301,7 +301,7 @@ func cmdHSCAN(c *Ctx) {
 	}
 	o := scanOptions{}
 	if h.Len() > 0 { // of a missing key the options are not looked at
-		o = readScanOptions(c, false, true)
+		o = readScanOptions(c, false, "NOVALUES")
 	}
 	if c.Failed() {
 		return
@@ -312,7 +312,7 @@ func cmdHSCAN(c *Ctx) {
 			return
 		}
 		items = append(items, field)
-		if !o.noValues {
+		if !o.bare {
 			items = append(items, value)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 // flagNames are the names of Flags in COMMAND INFO, by bit; "" is not shown.
 var flagNames = [...]string{
 	"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "no_auth",
-	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "",
+	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "", "",
 }
 
 var introspectSpecs = []Spec{{
@@ -103,7 +103,7 @@ func (c *Ctx) writeInfo(s *Spec) {
 	w.Array(10)
 	w.BulkString(s.FullName())
 	w.Int(int64(s.Arity))
-	flags := s.Flags &^ (MayReplicate | InSubscribe | Restricted)
+	flags := s.Flags &^ (MayReplicate | InSubscribe | Alone | Restricted)
 	w.Set(bits.OnesCount32(uint32(flags)))
 	for i, name := range flagNames {
 		if flags&(1<<i) != 0 {

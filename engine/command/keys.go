@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/elastane/elastane/engine/arena"
@@ -123,7 +124,7 @@ func (c *Ctx) expireAt(key []byte, at int64) {
 	}
 	if c.isPast(at) {
 		c.View.Delete(key, eventDel)
-		c.Propagate(wordDEL, key)
+		c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
 		return
 	}
 	w := c.View.Edit(key)
@@ -189,11 +190,9 @@ func cmdKEYS(c *Ctx) {
 
 	var keys [][]byte
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-		cursor = c.View.Scan(cursor, 1000, func(e keyspace.Entry) {
-			if glob.Match(pattern, e.Key()) {
-				keys = append(keys, e.Key())
-			}
-		})
+		cursor = c.View.Scan(cursor, 1000,
+			func(e keyspace.Entry) bool { return glob.Match(pattern, e.Key()) },
+			func(e keyspace.Entry) { keys = append(keys, e.Key()) })
 	}
 
 	c.Reply.Array(len(keys))
@@ -207,7 +206,7 @@ type scanOptions struct {
 	count    int
 	match    []byte // nil: everything
 	typeName []byte // nil: any type
-	noValues bool
+	bare     bool   // NOVALUES, NOSCORES
 }
 
 // readScanCursor reads the cursor; what follows the key is read by readScanOptions.
@@ -220,8 +219,9 @@ func readScanCursor(c *Ctx) uint64 {
 	return cursor
 }
 
-// readScanOptions reads [MATCH pattern] [COUNT count], of SCAN [TYPE type], of HSCAN [NOVALUES].
-func readScanOptions(c *Ctx, withType, withNoValues bool) (o scanOptions) {
+// readScanOptions reads [MATCH pattern] [COUNT count], of SCAN [TYPE type], and a family's word for names alone, if bare
+// is not empty: NOVALUES of HSCAN, NOSCORES of ZSCAN.
+func readScanOptions(c *Ctx, withType bool, bare string) (o scanOptions) {
 	o.count = 10
 	for a := &c.Args; a.More(); {
 		switch {
@@ -235,8 +235,11 @@ func readScanOptions(c *Ctx, withType, withNoValues bool) (o scanOptions) {
 			o.match = a.Bytes()
 		case withType && a.Len() > 1 && a.Word("TYPE"):
 			o.typeName = a.Bytes()
-		case withNoValues && a.Word("NOVALUES"):
-			o.noValues = true
+			if !keyspace.IsTypeName(string(bytes.ToLower(o.typeName))) {
+				a.Fail("ERR unknown type name '" + string(o.typeName) + "'")
+			}
+		case bare != "" && a.Word(bare):
+			o.bare = true
 		default:
 			a.Syntax()
 		}
@@ -259,18 +262,19 @@ func (o *scanOptions) reply(c *Ctx, next uint64, items [][]byte) {
 // SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 func cmdSCAN(c *Ctx) {
 	cursor := readScanCursor(c)
-	o := readScanOptions(c, true, false)
+	o := readScanOptions(c, true, "")
 	if c.Failed() {
 		return
 	}
 
 	var keys [][]byte
-	next := c.View.Scan(cursor, o.count, func(e keyspace.Entry) {
-		if o.matches(e.Key()) && (o.typeName == nil || foldEqual(o.typeName, e.Type().String())) {
-			// The entry is locked during this call only.
-			keys = append(keys, append([]byte(nil), e.Key()...))
-		}
-	})
+	next := c.View.Scan(cursor, o.count,
+		func(e keyspace.Entry) bool {
+			return o.matches(e.Key()) && (o.typeName == nil || foldEqual(o.typeName, e.Type().String()))
+		},
+		func(e keyspace.Entry) { // the entry is locked during this call only
+			keys = append(keys, bytes.Clone(e.Key()))
+		})
 
 	o.reply(c, next, keys)
 }
@@ -341,6 +345,34 @@ func cmdMOVE(c *Ctx) {
 	}
 
 	c.Reply.Int(boolInt(found))
+}
+
+// SWAPDB index1 index2
+func cmdSWAPDB(c *Ctx) {
+	if c.Server.Cluster != nil {
+		c.Reply.Error("ERR SWAPDB is not allowed in cluster mode")
+		return
+	}
+	a := c.Args.IntOr("ERR invalid first DB index")
+	b := c.Args.IntOr("ERR invalid second DB index")
+	if last := int64(c.Server.Space.Databases() - 1); a < 0 || a > last || b < 0 || b > last {
+		c.Args.Fail(ErrDBIndex)
+	}
+	if c.Failed() {
+		return
+	}
+
+	if a != b {
+		changed := c.watchedIn(int(a), int(b))
+		c.View.SwapDB(int(a), int(b))
+		c.Server.watches.touchEach(changed)
+		for _, k := range c.Server.waiting.of(int(a), int(b)) {
+			c.Server.waiting.signal(k.db, []byte(k.key))
+		}
+	}
+	c.Propagate(c.Args.argv...)
+
+	c.Reply.OK()
 }
 
 // existsIn says whether another database has a key.
@@ -448,7 +480,11 @@ func cmdObjectENCODING(c *Ctx) {
 	}
 
 	if e.Type() == keyspace.TypeString {
-		c.Reply.BulkString(stringEncoding(e.Value()))
+		name := e.Encoding().String()
+		if e.Encoding() == keyspace.EncodingRaw {
+			name = stringEncoding(e.Value())
+		}
+		c.Reply.BulkString(name)
 		return
 	}
 	c.Reply.BulkString(e.Encoding().String())
@@ -630,6 +666,11 @@ var keySpecs = []Spec{
 		Name: "scan", Group: "generic", Since: "2.8.0", Arity: -2,
 		Summary: "Lists the keys of a database part by part.",
 		Flags:   ReadOnly, Lock: LockNone, Categories: "keyspace read slow", Handler: cmdSCAN,
+	},
+	{
+		Name: "swapdb", Group: "server", Since: "4.0.0", Arity: 3,
+		Summary: "Exchanges the contents of two databases.",
+		Flags:   Write | Fast, Lock: LockAll, Categories: "keyspace write fast dangerous", Handler: cmdSWAPDB,
 	},
 	{
 		Name: "touch", Group: "generic", Since: "3.2.1", Arity: -2,

@@ -351,7 +351,9 @@ func cmdLPOS(c *Ctx) {
 	for a := &c.Args; a.More(); {
 		switch {
 		case a.Len() > 1 && a.Word("RANK"):
-			rank = a.IntRange(-math.MaxInt64, math.MaxInt64, ErrNotInteger)
+			if rank = a.Int(); rank == math.MinInt64 {
+				a.Fail("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+			}
 			if rank == 0 {
 				a.Fail(ErrLposRank)
 			}
@@ -553,7 +555,7 @@ func readTimeout(c *Ctx) time.Time {
 		c.Args.Fail(ErrTimeoutNegative)
 		return time.Time{}
 	case seconds > math.MaxInt64/1e6:
-		c.Args.Fail(ErrTimeout)
+		c.Args.Fail(ErrTimeoutRange)
 		return time.Time{}
 	}
 	return time.UnixMilli(c.Now + int64(math.Ceil(seconds*1000)))

@@ -219,6 +219,9 @@ func cmdSPOP(c *Ctx) {
 		c.Reply.Bulk(member)
 		effect = append(effect, member)
 	}
+	if given && s.Len() == 0 {
+		effect = append(effect[:0], c.Server.deletion("lazyfree-lazy-server-del"), key)
+	}
 	settleSet(&w, &s, eventSpop)
 	c.Propagate(effect...)
 }
@@ -264,7 +267,7 @@ func cmdSSCAN(c *Ctx) {
 	}
 	o := scanOptions{}
 	if s.Len() > 0 { // of a missing key the options are not looked at
-		o = readScanOptions(c, false, false)
+		o = readScanOptions(c, false, "")
 	}
 	if c.Failed() {
 		return

@@ -457,7 +457,7 @@ func (c *Ctx) member(member []byte, score float64, withScore bool) {
 	}
 }
 
-// ZSCAN key cursor [MATCH pattern] [COUNT count]
+// ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]
 func cmdZSCAN(c *Ctx) {
 	key, cursor := c.Args.Bytes(), readScanCursor(c)
 	if c.Failed() {
@@ -470,15 +470,19 @@ func cmdZSCAN(c *Ctx) {
 	}
 	o := scanOptions{}
 	if z.Len() > 0 { // of a missing key the options are not looked at
-		o = readScanOptions(c, false, false)
+		o = readScanOptions(c, false, "NOSCORES")
 	}
 	if c.Failed() {
 		return
 	}
 	var items [][]byte
 	next := z.Scan(cursor, o.count, func(member []byte, score float64) {
-		if o.matches(member) {
-			items = append(items, member, appendScore(nil, score))
+		if !o.matches(member) {
+			return
+		}
+		items = append(items, member)
+		if !o.bare {
+			items = append(items, appendScore(nil, score))
 		}
 	})
 

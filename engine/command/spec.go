@@ -1,5 +1,7 @@
 package command
 
+import "strings"
+
 // Flags say what a command is and needs. The gate, COMMAND, propagation and cluster routing read them.
 type Flags uint32
 
@@ -24,6 +26,7 @@ const (
 	MovableKeys                      // key positions depend on other arguments (Keys.Find)
 	SkipSlowlog                      // not in the slow log
 	InSubscribe                      // allowed for a RESP2 client in subscriber mode
+	Alone                            // needs no stripe, and waits for those who hold some: EXEC gives its own back around it
 	Restricted                       // unknown to clients of a managed node, as on ElastiCache
 )
 
@@ -38,6 +41,13 @@ const (
 	// LockNone locks nothing although the command has keys.
 	LockNone
 )
+
+// Channels tells where pub/sub channels are among the arguments that the ACL has to look at. First 0: there are none; a
+// negative Last counts from the end.
+type Channels struct {
+	First, Last int
+	Patterns    bool // they are patterns of channels
+}
 
 // Handler runs one command.
 type Handler func(c *Ctx)
@@ -54,6 +64,8 @@ type Spec struct {
 	Flags Flags
 	Keys  Keys
 	Lock  Lock
+	// Channels are the pub/sub channels among the arguments.
+	Channels Channels
 	// Categories are the ACL categories without @, separated by blanks.
 	Categories string
 	Handler    Handler
@@ -72,6 +84,8 @@ type Spec struct {
 
 // FullName is the name as statistics and ACL show it: "get", "config|get".
 func (s *Spec) FullName() string { return s.full }
+
+func (s *Spec) categories() []string { return strings.Fields(s.Categories) }
 
 // Container returns the record of the container, nil for a command of its own.
 func (s *Spec) Container() *Spec { return s.container }

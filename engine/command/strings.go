@@ -130,7 +130,7 @@ func (c *Ctx) isPast(expireAt int64) bool {
 func (c *Ctx) store(key, value []byte, expireAt int64) {
 	if expireAt != keyspace.KeepExpiry && c.isPast(expireAt) {
 		c.View.Delete(key, eventDel)
-		c.Propagate(wordDEL, key)
+		c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
 		return
 	}
 	c.View.SetString(key, value, expireAt, eventSet)
@@ -406,8 +406,13 @@ func (c *Ctx) overwrite(key, value []byte, offset int, ev keyspace.Event) (n int
 	var b []byte
 	if w.Exists() {
 		b = w.Resize(n)
+		w.SetEncoding(keyspace.EncodingChanged)
 	} else {
-		b = w.Create(keyspace.TypeString, keyspace.EncodingRaw, n)
+		enc := keyspace.EncodingChanged
+		if atEnd {
+			enc = keyspace.EncodingRaw
+		}
+		b = w.Create(keyspace.TypeString, enc, n)
 	}
 	copy(b[offset:], value)
 	w.Done(ev)
@@ -472,23 +477,37 @@ func cmdDECRBY(c *Ctx) {
 }
 
 func increment(c *Ctx, key []byte, by int64) {
-	value, found, ok := c.findString(key)
-	if !ok {
+	w := c.View.Edit(key)
+	n, ok := int64(0), true
+	switch w.Type() {
+	case keyspace.TypeNone:
+	case keyspace.TypeString:
+		n, ok = parseInt(w.Value())
+	default:
+		w.Unchanged()
+		c.Reply.Error(ErrWrongType)
 		return
 	}
-	n := int64(0)
-	if found {
-		if n, ok = parseInt(value); !ok {
+	if !ok || addOverflows(n, by) {
+		w.Unchanged()
+		if ok {
+			c.Reply.Error(ErrOverflow)
+		} else {
 			c.Reply.Error(ErrNotInteger)
-			return
 		}
-	}
-	if addOverflows(n, by) {
-		c.Reply.Error(ErrOverflow)
 		return
 	}
-	var text [20]byte
-	c.View.SetString(key, strconv.AppendInt(text[:0], n+by, 10), keyspace.KeepExpiry, eventIncrBy)
+	var scratch [20]byte
+	text := strconv.AppendInt(scratch[:0], n+by, 10)
+	switch {
+	case !w.Exists():
+		copy(w.Create(keyspace.TypeString, keyspace.EncodingRaw, len(text)), text)
+	case len(w.Value()) == len(text):
+		copy(w.Value(), text)
+	default:
+		copy(w.Resize(len(text)), text)
+	}
+	w.Done(eventIncrBy)
 
 	c.Reply.Int(n + by)
 }

@@ -26,6 +26,7 @@ var (
 	wordSETID          = []byte("SETID")
 	wordSREM           = []byte("SREM")
 	wordTIME           = []byte("TIME")
+	wordUNLINK         = []byte("UNLINK")
 	wordXCLAIM         = []byte("XCLAIM")
 	wordXGROUP         = []byte("XGROUP")
 	wordZPOPMAX        = []byte("ZPOPMAX")
