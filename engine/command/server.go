@@ -134,8 +134,8 @@ func NewServer(o ServerOptions) *Server {
 	}
 	s := &Server{ServerOptions: o, RunID: randomHex(20), Started: o.Clock()}
 	s.Auth.Users = acl.NewRegistry(o.Table.catalog)
-	newConfig(s)
 	s.Space = keyspace.New(keyspace.Options{Databases: o.Databases, Hook: s.keyChanged})
+	newConfig(s) // directives reach into the keyspace
 	return s
 }
 
