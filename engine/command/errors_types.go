@@ -61,6 +61,12 @@ const (
 	ErrLCSLenIdx       = "ERR If you want both the length and indexes, please just use IDX."
 	ErrLCSMemory       = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 	ErrSameObject      = "ERR source and destination objects are the same"
+	ErrBusyKey         = "BUSYKEY Target key name already exists."
+	ErrRestoreTTL      = "ERR Invalid TTL value, must be >= 0"
+	ErrRestoreIdle     = "ERR Invalid IDLETIME value, must be >= 0"
+	ErrRestoreFreq     = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+	ErrDumpFooter      = "ERR DUMP payload version or checksum are wrong"
+	ErrDumpFormat      = "ERR Bad data format"
 )
 
 func errArity(name string) string { return "ERR wrong number of arguments for '" + name + "' command" }

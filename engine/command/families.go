@@ -19,6 +19,7 @@ func Families() []Spec {
 		geoSpecs,
 		sortSpecs,
 		keySpecs,
+		dumpSpecs,
 		hashSpecs,
 		listSpecs,
 		setSpecs,
