@@ -24,5 +24,4 @@ var missing = []struct{ names, reason string }{
 			"slowlog slowlog|get slowlog|help slowlog|len slowlog|reset",
 		"Not built yet.",
 	},
-	{"dump restore", "Not built yet."},
 }
