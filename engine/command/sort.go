@@ -182,7 +182,7 @@ func (q *sortQuery) sort(c *Ctx, elements []sorted) bool {
 		}
 	}
 	slices.SortStableFunc(elements, func(a, b sorted) int {
-		order := 0
+		var order int
 		switch {
 		case q.alpha && a.text == nil && b.text != nil:
 			order = -1
