@@ -8,7 +8,6 @@ var missing = []struct{ names, reason string }{
 			"cluster|reset cluster|saveconfig cluster|set-config-epoch cluster|setslot failover migrate restore-asking",
 		"Slots, nodes and roles are the control plane's: it gives every node the whole map with an epoch. There is no cluster bus, and slots are not moved key by key by clients.",
 	},
-	{"cluster|replicas cluster|slaves", "CLUSTER SHARDS and CLUSTER NODES tell it."},
 	{"cluster|slot-stats", "Statistics by slot are not kept."},
 	{"client|capa", "The one ability that a client can declare is to follow REDIRECT; a replica answers READONLY to all."},
 	{"module module|help module|list module|load module|loadex module|unload", "There are no modules: they are C libraries."},
