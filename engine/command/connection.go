@@ -222,7 +222,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
-			Flags: clientFlags, Categories: "slow connection", Handler: cmdHELP,
+			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdHELP,
 		},
 		{
 			Name: "id", Since: "5.0.0", Arity: 2, Summary: "Returns the id of the connection.",

@@ -619,6 +619,9 @@ func differential(t *testing.T, proto int) {
 		}
 		history = append(history, argv)
 		want, got := normal(argv, ask(t, redis, argv)), normal(argv, e.do(t, argv))
+		if argv[0] == "SORT" && argv[1][0] == 'w' && !slices.Contains(argv, "BY") && want.Str == ErrSortScores {
+			continue // all of them are integers: it has looked at an errno that something else left
+		}
 		if !same(argv, want, got) {
 			t.Errorf("seed %d, command %d: %.300q\n  redis: %.1000v\n  here:  %.1000v", seed, i, argv, want, got)
 			for _, past := range relevant(history) {

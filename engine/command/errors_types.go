@@ -54,6 +54,8 @@ const (
 	ErrGeoAny          = "ERR the ANY argument requires COUNT argument"
 	ErrSortByCluster   = "ERR BY option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
 	ErrSortGetCluster  = "ERR GET option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
+	ErrSortByDenied    = "ERR BY option of SORT denied due to insufficient ACL permissions."
+	ErrSortGetDenied   = "ERR GET option of SORT denied due to insufficient ACL permissions."
 	ErrSortScores      = "ERR One or more scores can't be converted into double"
 	ErrLCSStrings      = "ERR The specified keys must contain string values"
 	ErrLCSLenIdx       = "ERR If you want both the length and indexes, please just use IDX."

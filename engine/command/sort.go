@@ -48,10 +48,16 @@ func readSort(c *Ctx, key []byte, stores bool) (q sortQuery) {
 			if hasStar(q.by) && c.mayLeaveSlot(q.by, key) {
 				a.Fail(ErrSortByCluster)
 			}
+			if hasStar(q.by) && !c.mayReadAnyKey() {
+				a.Fail(ErrSortByDenied)
+			}
 		case a.Len() > 1 && a.Word("GET"):
 			pattern := a.Bytes()
 			if string(pattern) != "#" && c.mayLeaveSlot(pattern, key) {
 				a.Fail(ErrSortGetCluster)
+			}
+			if !c.mayReadAnyKey() {
+				a.Fail(ErrSortGetDenied)
 			}
 			q.get = append(q.get, pattern)
 		default:
@@ -176,7 +182,7 @@ func (q *sortQuery) sort(c *Ctx, elements []sorted) bool {
 		}
 	}
 	slices.SortStableFunc(elements, func(a, b sorted) int {
-		order := 0
+		var order int
 		switch {
 		case q.alpha && a.text == nil && b.text != nil:
 			order = -1
