@@ -54,6 +54,18 @@ func TestClusterClient(t *testing.T) {
 	if s := nodes[0].Status(); s.ClusterEpoch != 2 {
 		t.Errorf("%+v", s)
 	}
+	replicas, err := one.Do(ctx, "CLUSTER", "REPLICAS", nodeID(0)).StringSlice()
+	if err != nil || len(replicas) != 1 || !strings.HasPrefix(replicas[0], nodeID(3)+" 127.0.0.1:") || !strings.Contains(replicas[0], " slave "+nodeID(0)+" ") {
+		t.Errorf("CLUSTER REPLICAS: %q, %v", replicas, err)
+	}
+	if none, err := one.Do(ctx, "CLUSTER", "SLAVES", nodeID(1)).StringSlice(); err != nil || len(none) != 0 {
+		t.Errorf("CLUSTER SLAVES of a primary without any: %q, %v", none, err)
+	}
+	for id, want := range map[string]string{"x": "ERR Unknown node x", nodeID(3): "ERR The specified node is not a master"} {
+		if err := one.Do(ctx, "CLUSTER", "REPLICAS", id).Err(); err == nil || err.Error() != want {
+			t.Errorf("CLUSTER REPLICAS %s: %v", id, err)
+		}
+	}
 	nodes[3].follow(nodes[0])
 
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[1].addr}})

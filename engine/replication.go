@@ -59,7 +59,7 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 	d.walker.Exclude = d.replication.Locker()
 	d.saver = snapshot.NewSaver(snapshot.SaverOptions{
 		Dir: o.Dir, Interval: o.SnapshotInterval, Logger: server.Logger, Clock: server.Clock,
-		Encodings: server.Config.Encodings,
+		Limits: server.Config.SnapshotLimits,
 	}, d.walker)
 	server.Replication, server.Persistence = d.replication, d.saver
 	if o.ClusterEnabled {
@@ -75,7 +75,6 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 	if p := loaded.Position; p != nil {
 		d.replication.Restore(repl.Position(*p))
 	}
-	d.saver.Start()
 	return d, nil
 }
 
@@ -133,7 +132,7 @@ func (d *durability) LoadSnapshot(ctx context.Context, r *bufio.Reader) (streamD
 	d.mu.Unlock()
 	d.server.SetState(command.StateLoading, true)
 	d.flush()
-	l, err := snapshot.Load(ctx, r, d.server.Space, d.server.Clock(), d.server.Config.Encodings())
+	l, err := snapshot.Load(ctx, r, d.server.Space, d.server.Clock(), d.server.Config.SnapshotLimits())
 	if err != nil {
 		d.flush()
 	}
@@ -153,6 +152,7 @@ func (d *durability) flush() {
 	v.Begin(d.server.Space, keyspace.AllStripes, 0, d.server.Clock().UnixMilli(), keyspace.ExpiryIgnore)
 	v.FlushAll(false)
 	v.End()
+	d.server.InvalidateAll()
 }
 
 // Apply runs commands of the primary's stream.
@@ -221,7 +221,7 @@ func (d *durability) reload(save, flush bool) error {
 		_, err := d.saver.Load(ctx)
 		return err
 	}
-	_, err := snapshot.Load(ctx, &data, d.server.Space, d.server.Clock(), d.server.Config.Encodings())
+	_, err := snapshot.Load(ctx, &data, d.server.Space, d.server.Clock(), d.server.Config.SnapshotLimits())
 	return err
 }
 

@@ -32,6 +32,9 @@ var table = sync.OnceValue(func() *command.Table {
 	return command.NewTable(command.Families(), repl.Commands(), cluster.Commands())
 })
 
+// Commands is the table of all commands, the same for every node.
+func Commands() *command.Table { return table() }
+
 // Runtime owns the event loops that nodes share.
 type Runtime struct {
 	logger *slog.Logger
@@ -133,6 +136,7 @@ func (rt *Runtime) tick(l *loop.Loop) {
 		n := nodes[int(rt.tickAt.Add(1)-1)%len(nodes)]
 		if n.enter() {
 			n.server.Tick(tickBudget - time.Since(began))
+			n.durability.saver.Tick(began)
 			n.leave()
 		}
 		if time.Since(began) >= tickBudget {

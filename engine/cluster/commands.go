@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/elastane/elastane/engine/command"
@@ -72,6 +73,11 @@ func Commands() []command.Spec {
 			Name: name, Since: since, Arity: arity, Summary: summary, Flags: flags | command.Stale, Categories: "slow", Handler: h,
 		}
 	}
+	replicas := func(name, since string) command.Spec {
+		s := sub(name, since, 3, command.Admin, "Lists the replicas of a primary.", inCluster(cmdCLUSTERREPLICAS))
+		s.Categories = "admin slow dangerous"
+		return s
+	}
 	return []command.Spec{
 		{
 			Name: "cluster", Group: "cluster", Since: "3.0.0", Arity: -2, Categories: "slow",
@@ -79,12 +85,15 @@ func Commands() []command.Spec {
 			Sub: []command.Spec{
 				sub("countkeysinslot", "3.0.0", 3, 0, "Counts the keys of a slot at this node.", inCluster(cmdCLUSTERCOUNTKEYSINSLOT)),
 				sub("getkeysinslot", "3.0.0", 4, 0, "Lists keys of a slot at this node.", inCluster(cmdCLUSTERGETKEYSINSLOT)),
+				sub("help", "5.0.0", 2, command.Loading, "Describes the subcommands.", command.Help),
 				sub("info", "3.0.0", 2, command.Loading, "Returns the state of the cluster.", inCluster(cmdCLUSTERINFO)),
 				sub("keyslot", "3.0.0", 3, 0, "Returns the slot of a key.", inCluster(cmdCLUSTERKEYSLOT)),
 				sub("myid", "3.0.0", 2, command.Loading, "Returns the node's id.", inCluster(cmdCLUSTERMYID)),
 				sub("myshardid", "7.2.0", 2, command.Loading, "Returns the id of the node's shard.", inCluster(cmdCLUSTERMYSHARDID)),
 				sub("nodes", "3.0.0", 2, command.Loading, "Lists the nodes, one a line.", inCluster(cmdCLUSTERNODES)),
+				replicas("replicas", "5.0.0"),
 				sub("shards", "7.0.0", 2, command.Loading, "Lists the shards with their slots and nodes.", inCluster(cmdCLUSTERSHARDS)),
+				replicas("slaves", "3.0.0"),
 				sub("slots", "3.0.0", 2, command.Loading, "Lists the slots with their nodes.", inCluster(cmdCLUSTERSLOTS)),
 			},
 		},
@@ -142,6 +151,30 @@ func cmdCLUSTERKEYSLOT(c *command.Ctx, _ *State) { c.Reply.Int(int64(keyspace.Sl
 // CLUSTER NODES
 func cmdCLUSTERNODES(c *command.Ctx, s *State) {
 	c.Reply.Verbatim("txt", s.Table().NodesText(s.self, c.Now))
+}
+
+// CLUSTER REPLICAS node-id; CLUSTER SLAVES is its older name.
+func cmdCLUSTERREPLICAS(c *command.Ctx, s *State) {
+	id := c.Args.String()
+
+	shard := s.Table().ShardOf(id)
+	switch {
+	case shard == nil:
+		c.Reply.Error("ERR Unknown node " + id)
+		return
+	case shard.Primary().ID != id:
+		c.Reply.Error("ERR The specified node is not a master")
+		return
+	}
+
+	c.Reply.Array(len(shard.Nodes) - 1)
+	for i := range shard.Nodes {
+		if n := &shard.Nodes[i]; !n.Primary {
+			var line strings.Builder
+			shard.nodeLine(&line, n, s.self, c.Now)
+			c.Reply.BulkString(line.String())
+		}
+	}
 }
 
 // CLUSTER INFO

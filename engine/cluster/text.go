@@ -13,30 +13,34 @@ func (t *Table) NodesText(self string, pong int64) string {
 	for i := range t.m.Shards {
 		s := &t.m.Shards[i]
 		for j := range s.Nodes {
-			n := &s.Nodes[j]
-			flags, primary := "master", "-"
-			if !n.Primary {
-				flags, primary = "slave", s.Primary().ID
-			}
-			seen := pong
-			if n.ID == self {
-				flags, seen = "myself,"+flags, 0
-			}
-			fmt.Fprintf(&b, "%s %s:%d@%d %s %s 0 %d %d connected", n.ID, n.Host, n.Port, BusPort, flags, primary, seen, n.Epoch)
-			if n.Primary {
-				for _, r := range s.Slots {
-					b.WriteByte(' ')
-					b.WriteString(strconv.Itoa(r.Start))
-					if r.End != r.Start {
-						b.WriteByte('-')
-						b.WriteString(strconv.Itoa(r.End))
-					}
-				}
-			}
+			s.nodeLine(&b, &s.Nodes[j], self, pong)
 			b.WriteByte('\n')
 		}
 	}
 	return b.String()
+}
+
+// nodeLine writes the line of CLUSTER NODES for one of the shard's nodes.
+func (s *Shard) nodeLine(b *strings.Builder, n *Node, self string, pong int64) {
+	flags, primary := "master", "-"
+	if !n.Primary {
+		flags, primary = "slave", s.Primary().ID
+	}
+	if n.ID == self {
+		flags, pong = "myself,"+flags, 0
+	}
+	fmt.Fprintf(b, "%s %s:%d@%d %s %s 0 %d %d connected", n.ID, n.Host, n.Port, BusPort, flags, primary, pong, n.Epoch)
+	if !n.Primary {
+		return
+	}
+	for _, r := range s.Slots {
+		b.WriteByte(' ')
+		b.WriteString(strconv.Itoa(r.Start))
+		if r.End != r.Start {
+			b.WriteByte('-')
+			b.WriteString(strconv.Itoa(r.End))
+		}
+	}
 }
 
 // InfoText is the reply of CLUSTER INFO as node self gives it. There is no cluster bus, so its

@@ -41,7 +41,7 @@ var aclSpecs = []Spec{{
 		},
 		{
 			Name: "help", Since: "6.0.0", Arity: 2, Summary: "Explains the subcommands.",
-			Flags: Loading | Stale, Categories: "slow", Handler: cmdACLHELP,
+			Flags: Loading | Stale, Categories: "slow", Handler: cmdHELP,
 		},
 		{
 			Name: "list", Since: "6.0.0", Arity: 2, Summary: "Lists the users with their rules.",
@@ -509,22 +509,4 @@ func cmdACLWHOAMI(c *Ctx) {
 		return
 	}
 	c.Reply.BulkString(c.Client.User)
-}
-
-// ACL HELP
-func cmdACLHELP(c *Ctx) {
-	c.help(
-		"CAT [<category>]", "List the categories of commands, or the commands of one category.",
-		"DELUSER <username> [<username> ...]", "Delete users and close their connections.",
-		"DRYRUN <username> <command> [<arg> ...]", "Tell whether a user may run a command, without running it.",
-		"GETUSER <username>", "Describe a user.",
-		"GENPASS [<bits>]", "Make a random password, of 256 bits unless said otherwise.",
-		"LIST", "List the users in the form of an ACL file.",
-		"LOAD", "Read the users from the ACL file.",
-		"LOG [<count> | RESET]", "List the latest refusals, or forget them.",
-		"SAVE", "Write the users to the ACL file.",
-		"SETUSER <username> <rule> [<rule> ...]", "Create or change a user.",
-		"USERS", "List the names of the users.",
-		"WHOAMI", "Tell the user of this connection.",
-	)
 }

@@ -103,6 +103,7 @@ func (c *Ctx) flush(flush func(async bool) int, dbs ...int) {
 	flush(async)
 	c.Server.watches.touchEach(watched)
 	c.Server.waiting.signalAll(dbs...) // XREADGROUP ends when its group is gone
+	c.Server.InvalidateAll()
 	c.Propagate(c.Args.argv...)
 	c.Reply.OK()
 }

@@ -77,13 +77,18 @@ func (w *waiting) totals() (keys, withDeadline int) {
 
 // signalAll is signal for every key of some databases that clients wait for.
 func (w *waiting) signalAll(dbs ...int) {
+	w.signalIf(func(int, []byte) bool { return true }, dbs...)
+}
+
+// signalIf is signalAll for the keys for which a condition holds. It must not change anything.
+func (w *waiting) signalIf(holds func(db int, key []byte) bool, dbs ...int) {
 	if w.count.Load() == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for k, queue := range w.keys {
-		if slices.Contains(dbs, k.db) {
+		if slices.Contains(dbs, k.db) && holds(k.db, []byte(k.key)) {
 			queue[0].Wake()
 		}
 	}
@@ -249,6 +254,13 @@ func (s *Server) unpauseIfOver(now time.Time) {
 	if over {
 		s.Unpause()
 	}
+}
+
+// heldBack counts the clients that a pause holds back.
+func (s *Server) heldBack() int {
+	s.pauses.mu.Lock()
+	defer s.pauses.mu.Unlock()
+	return len(s.pauses.held)
 }
 
 // hold keeps a client until Unpause. It reports false if the pause has ended meanwhile.

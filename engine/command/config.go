@@ -433,6 +433,7 @@ func applyNotify(s *Server, value string) {
 		classes = 0
 	}
 	s.Config.notify.Store(classes)
+	s.Space.SetNotices(classes&classBit('n') != 0, classes&classBit('m') != 0)
 }
 
 func applyMemoryLimit(s *Server, _ string) {

@@ -175,6 +175,7 @@ func cmdRESET(c *Ctx) {
 	c.Server.discard(cl)
 	c.Server.unsubscribeAll(cl)
 	c.Server.monitor.remove(cl)
+	c.Server.track(cl, nil)
 	cl.Flags &= ClientInternal | ClientReplica | ClientPrimary
 	cl.Name, cl.Proto, cl.DB = "", 2, 0
 	c.Server.becomeDefault(cl)
@@ -208,12 +209,20 @@ var clientSpecs = []Spec{{
 	Summary: "Container of the commands about connections.", Categories: "slow",
 	Sub: []Spec{
 		{
+			Name: "caching", Since: "6.0.0", Arity: 3, Summary: "Tells whether the keys of the next command are tracked.",
+			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTCACHING,
+		},
+		{
 			Name: "getname", Since: "2.6.9", Arity: 2, Summary: "Returns the name of the connection.",
 			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTGETNAME,
 		},
 		{
 			Name: "getredir", Since: "6.0.0", Arity: 2, Summary: "Returns where tracking notifications go.",
-			Flags: clientFlags, Categories: "slow connection", Handler: func(c *Ctx) { c.Reply.Int(-1) },
+			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTGETREDIR,
+		},
+		{
+			Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
+			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdHELP,
 		},
 		{
 			Name: "id", Since: "5.0.0", Arity: 2, Summary: "Returns the id of the connection.",
@@ -323,7 +332,8 @@ func cmdCLIENTLIST(c *Ctx) {
 }
 
 func readClientType(a *Args) string {
-	kind := strings.ToLower(a.String())
+	given := a.String()
+	kind := strings.ToLower(given)
 	switch kind {
 	case "normal", "master", "replica", "pubsub":
 	case "slave":
@@ -331,7 +341,7 @@ func readClientType(a *Args) string {
 	case "primary":
 		kind = "master"
 	default:
-		a.Fail("ERR Unknown client type '" + kind + "'")
+		a.Fail("ERR Unknown client type '" + given + "'")
 	}
 	return kind
 }
@@ -361,18 +371,26 @@ func (c *Ctx) describe(cl *Client) string {
 	s := c.look(cl)
 	flags := ""
 	for _, f := range []struct {
-		flag   ClientFlags
+		is     bool
 		letter string
-	}{{ClientReplica, "S"}, {ClientPrimary, "M"}, {ClientMonitor, "O"}, {ClientMulti, "x"}, {ClientReadOnlyMode, "r"}, {ClientNoEvict, "e"}, {ClientNoTouch, "T"}} {
-		if s.flags&f.flag != 0 {
+	}{
+		{s.flags&ClientReplica != 0, "S"},
+		{s.flags&ClientPrimary != 0, "M"},
+		{s.flags&ClientMonitor != 0, "O"},
+		{s.channels+s.patterns+s.shards > 0, "P"},
+		{s.flags&ClientMulti != 0, "x"},
+		{s.blocked, "b"},
+		{s.redirect >= 0, "t"},
+		{s.flags&ClientBrokenRedirect != 0, "R"},
+		{s.broadcast, "B"},
+		{cl.touched.Load(), "d"},
+		{s.flags&ClientReadOnlyMode != 0, "r"},
+		{s.flags&ClientNoEvict != 0, "e"},
+		{s.flags&ClientNoTouch != 0, "T"},
+	} {
+		if f.is {
 			flags += f.letter
 		}
-	}
-	if s.channels+s.patterns+s.shards > 0 {
-		flags += "P"
-	}
-	if s.blocked {
-		flags += "b"
 	}
 	if flags == "" {
 		flags = "N"
@@ -386,8 +404,10 @@ func (c *Ctx) describe(cl *Client) string {
 		"multi=" + strconv.Itoa(s.multi), "watch=" + strconv.Itoa(s.watch),
 		"qbuf=" + strconv.Itoa(s.in), "qbuf-free=0", "argv-mem=0", "multi-mem=0", "rbs=0", "rbp=0",
 		"obl=0", "oll=0", "omem=" + strconv.Itoa(s.out), "tot-mem=" + strconv.Itoa(s.in+s.out),
-		"events=r", "cmd=" + s.command, "user=" + s.user, "redir=-1", "resp=" + strconv.Itoa(s.proto),
+		"events=r", "cmd=" + s.command, "user=" + s.user, "redir=" + strconv.FormatInt(s.redirect, 10), "resp=" + strconv.Itoa(s.proto),
 		"lib-name=" + s.libName, "lib-ver=" + s.libVer,
+		"tot-net-in=" + strconv.FormatInt(s.netIn, 10), "tot-net-out=" + strconv.FormatInt(s.netOut, 10),
+		"tot-cmds=" + strconv.FormatInt(s.commands, 10),
 	}
 	return strings.Join(line, " ")
 }
@@ -397,7 +417,7 @@ func cmdCLIENTKILL(c *Ctx) {
 	a := &c.Args
 	oldForm := a.Len() == 1
 	var addr, laddr, user, kind string
-	id, skipMe := int64(0), !oldForm
+	id, maxAge, skipMe := int64(0), int64(0), !oldForm
 	if oldForm {
 		addr = a.String()
 	}
@@ -409,8 +429,16 @@ func cmdCLIENTKILL(c *Ctx) {
 			id = a.IntRange(1, 1<<62, "ERR client-id should be greater than 0")
 		case a.Word("TYPE"):
 			kind = readClientType(a)
+		case a.Word("MAXAGE"):
+			maxAge = a.IntOr("ERR maxage is not an integer or out of range")
+			if maxAge <= 0 {
+				a.Fail("ERR maxage should be greater than 0")
+			}
 		case a.Word("USER"):
 			user = a.String()
+			if c.Server.Auth.Users.Find(user) == nil {
+				a.Fail("ERR No such user '" + user + "'")
+			}
 		case a.Word("ADDR"):
 			addr = a.String()
 		case a.Word("LADDR"):
@@ -433,7 +461,8 @@ func cmdCLIENTKILL(c *Ctx) {
 	for _, cl := range c.Server.Clients.List() {
 		s := c.look(cl)
 		if id != 0 && cl.ID != id || addr != "" && s.remote != addr || laddr != "" && s.local != laddr ||
-			user != "" && s.user != user || kind != "" && s.kind() != kind || cl == c.Client && skipMe {
+			user != "" && s.user != user || kind != "" && s.kind() != kind || cl == c.Client && skipMe ||
+			maxAge != 0 && (c.Now-cl.Created.UnixMilli())/1000 < maxAge {
 			continue
 		}
 		killed++
@@ -562,27 +591,6 @@ func printable(s string) bool {
 		}
 	}
 	return true
-}
-
-// CLIENT TRACKING ON | OFF …: only OFF, which is where every connection starts.
-func cmdCLIENTTRACKING(c *Ctx) {
-	if !c.Args.Word("OFF") {
-		c.Reply.Error("ERR Client tracking is not supported")
-		return
-	}
-	c.Reply.OK()
-}
-
-// CLIENT TRACKINGINFO
-func cmdCLIENTTRACKINGINFO(c *Ctx) {
-	c.Reply.Map(3)
-	c.Reply.BulkString("flags")
-	c.Reply.Set(1)
-	c.Reply.BulkString("off")
-	c.Reply.BulkString("redirect")
-	c.Reply.Int(-1)
-	c.Reply.BulkString("prefixes")
-	c.Reply.Array(0)
 }
 
 // CLIENT UNBLOCK client-id [TIMEOUT | ERROR]

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/elastane/elastane/engine/ds"
+	"github.com/elastane/elastane/engine/snapshot"
 )
 
 // encodings say how large the compact encodings of the data types may grow: the directives
@@ -19,10 +20,10 @@ type encodings struct {
 
 func (c *Ctx) encodings() *encodings { return c.Server.Config.encodings.Load() }
 
-// Encodings are the limits of packed collections, for loading.
-func (c *Config) Encodings() ds.Encodings {
+// SnapshotLimits are the limits of packed collections, for loading.
+func (c *Config) SnapshotLimits() snapshot.Limits {
 	e := c.encodings.Load()
-	return ds.Encodings{Hash: e.hash, List: e.list, Set: e.set, SortedSet: e.sortedSet}
+	return snapshot.Limits{Hash: e.hash, List: e.list, Set: e.set, SortedSet: e.sortedSet}
 }
 
 // Whatever is configured, a packed block stays below 4 GiB, the most that its header can tell.

@@ -1,5 +1,7 @@
 package command
 
+import "fmt"
+
 // The texts of the data types' commands, in the wording of Valkey.
 const (
 	ErrDecrOverflow    = "ERR decrement would overflow"
@@ -41,7 +43,30 @@ const (
 	ErrCorruptHLL      = "INVALIDOBJ Corrupted HLL object detected"
 	ErrNoHLL           = "ERR The specified key does not exist"
 	ErrDenseHLL        = "ERR HLL encoding is not sparse"
+	ErrGeoUnit         = "ERR unsupported unit provided. please use M, KM, FT, MI"
+	ErrGeoRadius       = "ERR need numeric radius"
+	ErrGeoRadiusSign   = "ERR radius cannot be negative"
+	ErrGeoWidth        = "ERR need numeric width"
+	ErrGeoHeight       = "ERR need numeric height"
+	ErrGeoBoxSign      = "ERR height or width cannot be negative"
+	ErrGeoMember       = "ERR could not decode requested zset member"
+	ErrGeoCount        = "ERR COUNT must be > 0"
+	ErrGeoAny          = "ERR the ANY argument requires COUNT argument"
+	ErrSortByCluster   = "ERR BY option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
+	ErrSortGetCluster  = "ERR GET option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
+	ErrSortByDenied    = "ERR BY option of SORT denied due to insufficient ACL permissions."
+	ErrSortGetDenied   = "ERR GET option of SORT denied due to insufficient ACL permissions."
+	ErrSortScores      = "ERR One or more scores can't be converted into double"
+	ErrLCSStrings      = "ERR The specified keys must contain string values"
+	ErrLCSLenIdx       = "ERR If you want both the length and indexes, please just use IDX."
+	ErrLCSMemory       = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 	ErrSameObject      = "ERR source and destination objects are the same"
+	ErrBusyKey         = "BUSYKEY Target key name already exists."
+	ErrRestoreTTL      = "ERR Invalid TTL value, must be >= 0"
+	ErrRestoreIdle     = "ERR Invalid IDLETIME value, must be >= 0"
+	ErrRestoreFreq     = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+	ErrDumpFooter      = "ERR DUMP payload version or checksum are wrong"
+	ErrDumpFormat      = "ERR Bad data format"
 )
 
 func errArity(name string) string { return "ERR wrong number of arguments for '" + name + "' command" }
@@ -49,6 +74,18 @@ func errArity(name string) string { return "ERR wrong number of arguments for '"
 func errExpireTime(name string) string { return "ERR invalid expire time in '" + name + "' command" }
 
 func errUnsupportedOption(option []byte) string { return "ERR Unsupported option " + string(option) }
+
+func errGeoPair(longitude, latitude float64) string {
+	return fmt.Sprintf("ERR invalid longitude,latitude pair %f,%f", longitude, latitude)
+}
+
+func errGeoStore(what string) string {
+	return "ERR " + what + " is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
+}
+
+func errGeoOneOf(what, command string) string {
+	return "ERR exactly one of " + what + " can be specified for " + command
+}
 
 func errNoInputKeys(name string) string {
 	return "ERR at least 1 input key is needed for '" + name + "' command"

@@ -2,29 +2,23 @@ package command
 
 import "strings"
 
+// Help is the handler of HELP for containers of other packages.
+func Help(c *Ctx) { cmdHELP(c) }
+
 // cmdHELP answers CONTAINER HELP with the container's records: one line for the subcommand, one for what it does.
 func cmdHELP(c *Ctx) {
-	var usages []string
-	for _, sub := range c.Spec.container.sub.specs {
+	container := c.Spec.container
+	name := strings.ToUpper(container.Name)
+	lines := []string{name + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"}
+	for _, sub := range container.sub.specs {
 		usage := strings.ToUpper(sub.Name)
 		if sub.Arity < 0 || sub.Arity > 2 {
 			usage += " ..."
 		}
-		usages = append(usages, usage, sub.Summary)
+		lines = append(lines, usage, "    "+sub.Summary)
 	}
-	c.listUsages(usages)
-}
-
-// help answers a container's HELP with words of its own: usages is a usage and what it does, in turn.
-func (c *Ctx) help(usages ...string) {
-	c.listUsages(append(usages, "HELP", "Print this help."))
-}
-
-func (c *Ctx) listUsages(usages []string) {
-	c.Reply.Array(len(usages) + 1)
-	c.Reply.Simple(strings.ToUpper(c.Spec.container.Name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
-	for i := 0; i < len(usages); i += 2 {
-		c.Reply.Simple(usages[i])
-		c.Reply.Simple("    " + usages[i+1])
+	c.Reply.Array(len(lines))
+	for _, line := range lines {
+		c.Reply.Simple(line)
 	}
 }

@@ -37,6 +37,10 @@ var introspectSpecs = []Spec{{
 			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdCOMMANDGETKEYSANDFLAGS,
 		},
 		{
+			Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
+			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdHELP,
+		},
+		{
 			Name: "info", Since: "2.8.13", Arity: -2, Summary: "Describes some commands.",
 			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdCOMMANDINFO,
 		},

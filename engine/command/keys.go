@@ -42,7 +42,21 @@ func cmdEXISTS(c *Ctx) {
 
 	n := 0
 	for _, key := range keys {
-		if c.View.Has(key) {
+		if c.View.Counted(key) {
+			n++
+		}
+	}
+
+	c.Reply.Int(int64(n))
+}
+
+// TOUCH key [key …]
+func cmdTOUCH(c *Ctx) {
+	keys := c.Args.Rest()
+
+	n := 0
+	for _, key := range keys {
+		if _, found := c.View.Find(key); found {
 			n++
 		}
 	}
@@ -367,11 +381,19 @@ func cmdSWAPDB(c *Ctx) {
 		changed := c.watchedIn(int(a), int(b))
 		c.View.SwapDB(int(a), int(b))
 		c.Server.watches.touchEach(changed)
-		c.Server.waiting.signalAll(int(a), int(b))
+		c.Server.waiting.signalIf(c.liveIn, int(a), int(b))
 	}
 	c.Propagate(c.Args.argv...)
 
 	c.Reply.OK()
+}
+
+// liveIn is existsIn without the deletion of a key that has expired.
+func (c *Ctx) liveIn(db int, key []byte) bool {
+	home := c.View.DB()
+	c.View.Select(db)
+	defer c.View.Select(home)
+	return c.View.Live(key)
 }
 
 // existsIn says whether another database has a key.
@@ -642,6 +664,10 @@ var keySpecs = []Spec{
 				Categories: "keyspace read slow", Handler: cmdObjectFREQ,
 			},
 			{
+				Name: "help", Since: "6.2.0", Arity: 2, Summary: "Describes the subcommands.",
+				Flags: Loading | Stale, Categories: "keyspace slow", Handler: cmdHELP,
+			},
+			{
 				Name: "idletime", Since: "2.2.3", Arity: 3,
 				Summary: "Returns for how many seconds a key was not used.",
 				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
@@ -708,7 +734,7 @@ var keySpecs = []Spec{
 	{
 		Name: "touch", Group: "generic", Since: "3.2.1", Arity: -2,
 		Summary: "Marks keys as used and counts how many exist.",
-		Flags:   ReadOnly | Fast, Keys: AllKeys.Uses("RO"), Categories: "keyspace read fast", Handler: cmdEXISTS,
+		Flags:   ReadOnly | Fast, Keys: AllKeys.Uses("RO"), Categories: "keyspace read fast", Handler: cmdTOUCH,
 	},
 	{
 		Name: "ttl", Group: "generic", Since: "1.0.0", Arity: 2,

@@ -180,6 +180,10 @@ var pubsubSpecs = []Spec{
 				Handler: func(c *Ctx) { c.listChannels(pubsub.Channel) },
 			},
 			{
+				Name: "help", Since: "6.2.0", Arity: 2, Summary: "Describes the subcommands.",
+				Flags: Loading | Stale, Categories: "slow", Handler: cmdHELP,
+			},
+			{
 				Name: "numpat", Since: "2.8.0", Arity: 2, Summary: "Counts the patterns that have subscribers.",
 				Flags: PubSub | Loading | Stale, Categories: "pubsub slow",
 				Handler: func(c *Ctx) { c.Reply.Int(int64(c.Server.PubSub.Len(pubsub.Pattern))) },

@@ -71,6 +71,8 @@ type Server struct {
 	monitor monitors
 	debug   debugState
 	savedAt time.Time // when a save point last began a snapshot; Tick's own
+
+	tracking trackers
 }
 
 // Host is what a node's commands can ask of the process around it (engine implements it). Nil methods do not
@@ -132,8 +134,8 @@ func NewServer(o ServerOptions) *Server {
 	}
 	s := &Server{ServerOptions: o, RunID: randomHex(20), Started: o.Clock()}
 	s.Auth.Users = acl.NewRegistry(o.Table.catalog)
-	newConfig(s)
 	s.Space = keyspace.New(keyspace.Options{Databases: o.Databases, Hook: s.keyChanged})
+	newConfig(s) // directives reach into the keyspace
 	return s
 }
 
@@ -191,6 +193,12 @@ func (s *Server) deletion(lazy string) []byte {
 
 // keyChanged is the keyspace's hook: it runs under the stripe of the key.
 func (s *Server) keyChanged(db int, key []byte, ev keyspace.Event) {
+	if ev == keyspace.EventNew || ev == keyspace.EventMiss {
+		if classes := s.Config.notify.Load(); !s.Has(StateLoading) {
+			s.notify(classes, db, key, ev)
+		}
+		return
+	}
 	switch ev {
 	case keyspace.EventExpired:
 		argv := [2][]byte{s.deletion("lazyfree-lazy-expire"), key}
@@ -200,6 +208,7 @@ func (s *Server) keyChanged(db int, key []byte, ev keyspace.Event) {
 		s.Replication.Feed(db, argv[:])
 	}
 	s.watches.touch(db, key)
+	s.invalidate(key)
 	s.waiting.signal(db, key)
 	if classes := s.Config.notify.Load(); classes != 0 && ev.Class != 0 {
 		s.notify(classes, db, key, ev)

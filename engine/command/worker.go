@@ -27,7 +27,8 @@ type Worker struct {
 	now    int64 // Unix milliseconds
 	ctx    Ctx
 	view   keyspace.View
-	held   bool // the view is open
+	held   bool               // the view is open
+	marked keyspace.StripeSet // stripes that bear the client's mark (trackers.mark)
 
 	words  [][]byte
 	batch  []parsed
@@ -231,6 +232,10 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 	if spec != nil && spec.shows {
 		cl.stale = true
 	}
+	cl.commands++
+	if cl.Has(ClientCaching) && !cl.Has(ClientMulti) && (spec == nil || spec.container == nil || spec.container.Name != "client") {
+		cl.Flags &^= ClientCaching
+	}
 	if cl.block.active {
 		s.endBlock(cl)
 		cl.stale = true
@@ -315,6 +320,10 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	if cl.Has(ClientNoTouch) && spec.full != "touch" {
 		w.view.NoTouch()
 	}
+	if t := cl.tracking.Load(); t != nil && t.skip {
+		w.marked = set
+		s.tracking.mark(set, cl)
+	}
 	w.handle(c, spec, argv)
 	if cl.block.active && !c.blocked && !cl.block.over() && w.keepsWaiting(c, spec, argv, mark) {
 		c.blocked = true // one of its keys has become something else: as in Valkey that is not what it waits for
@@ -364,6 +373,9 @@ func (w *Worker) handle(c *Ctx, spec *Spec, argv [][]byte) {
 	c.Spec = spec
 	before, changes := len(c.effects), c.View.Changes()
 	w.invoke(c, spec, argv)
+	if t := c.Client.tracking.Load(); t != nil && spec.Is(ReadOnly) && !c.blocked {
+		c.remember(t, spec, argv)
+	}
 	if c.noEffects {
 		c.noEffects = false
 		c.effects = c.effects[:before]
@@ -416,6 +428,10 @@ func (w *Worker) feed(cl *Client) {
 
 func (w *Worker) release() {
 	w.held = false
+	if w.marked != keyspace.NoStripes {
+		w.server.tracking.mark(w.marked, nil)
+		w.marked = keyspace.NoStripes
+	}
 	w.view.End()
 }
 

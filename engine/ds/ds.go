@@ -68,19 +68,6 @@ var (
 	DefaultHashLimits = Limits{Entries: 512, Value: 64}
 )
 
-// Encodings are the limits of all types of collections.
-type Encodings struct {
-	Hash      Limits
-	List      ListLimits
-	Set       SetLimits
-	SortedSet Limits
-}
-
-// DefaultEncodings are those of Valkey.
-func DefaultEncodings() Encodings {
-	return Encodings{Hash: DefaultHashLimits, List: DefaultListLimits, Set: DefaultSetLimits, SortedSet: DefaultLimits}
-}
-
 // ListLimits says how large a packed list, and each block of a quicklist, may grow.
 type ListLimits struct {
 	// Bytes is the greatest size of a block; one element may always be larger.

@@ -184,6 +184,10 @@ func (l *List) Insert(i int, elem []byte, limits ListLimits) {
 	}
 	node, local := l.seek(i)
 	p := l.block(node)
+	if i == 0 && !l.isPacked() && p.end() > headBlock {
+		l.addBlock(0, elem)
+		return
+	}
 	if l.isPacked() || p.len() == 0 || limits.fits(p, size) {
 		p.insert(p.offset(local), elem)
 		l.setBlock(node, p, 1)
@@ -210,6 +214,15 @@ func (l *List) Insert(i int, elem []byte, limits ListLimits) {
 			return
 		}
 	}
+	l.addBlock(previous, elem)
+}
+
+// headBlock is the size above which the first block of a quicklist takes no further elements at its head: each of them
+// moves all that are in it.
+const headBlock = 2 << 10
+
+// addBlock adds a block of one element after a given node; after nothing (0) means at the head.
+func (l *List) addBlock(previous arena.Ref, elem []byte) {
 	fresh := newPacked(l.heap, Listpack)
 	fresh.insert(packedHeader, elem)
 	l.link(previous, fresh.ref)

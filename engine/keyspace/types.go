@@ -109,6 +109,10 @@ type Event struct {
 var (
 	EventExpired = Event{"expired", 'x'}
 	EventEvicted = Event{"evicted", 'e'}
+	// EventNew and EventMiss come only if SetNotices asked for them: a key is about to be created, and one
+	// that a command wanted to read is not there. They are no changes.
+	EventNew  = Event{"new", 'n'}
+	EventMiss = Event{"keymiss", 'm'}
 )
 
 // FreeFunc frees the blocks that a collection's root names; the root itself is the keyspace's.

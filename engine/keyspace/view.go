@@ -213,6 +213,9 @@ func (v *View) insert(db int, p *spot, key []byte, t Type, enc Encoding, access 
 	v.setSlot(p, r, expireAt != 0)
 	table.keys.Add(1)
 	p.found = entryAt(r)
+	if v.space.notices.Load()&noticeNew != 0 {
+		v.tell(db, key, EventNew)
+	}
 	return p.found
 }
 
@@ -237,6 +240,9 @@ func (v *View) Find(key []byte) (Entry, bool) {
 	p := v.lookup(key, false)
 	if p.slot < 0 {
 		v.misses++
+		if v.space.notices.Load()&noticeMiss != 0 {
+			v.tell(v.db, key, EventMiss)
+		}
 		return Entry{}, false
 	}
 	v.hits++
@@ -253,14 +259,21 @@ func (v *View) Peek(key []byte) (Entry, bool) {
 	return p.found, true
 }
 
-// Has is Find for EXISTS: it counts a hit or a miss, but does not mark the key as used.
-func (v *View) Has(key []byte) bool {
-	if p := v.lookup(key, false); p.slot >= 0 {
-		v.hits++
-		return true
+// Counted is Find without marking the key as used, as EXISTS looks.
+func (v *View) Counted(key []byte) bool {
+	p := v.lookup(key, false)
+	if p.slot < 0 {
+		v.misses++
+		return false
 	}
-	v.misses++
-	return false
+	v.hits++
+	return true
+}
+
+// Live tells whether a key of the selected database is there and has not expired; one that has is left alone.
+func (v *View) Live(key []byte) bool {
+	p := v.locate(v.database, key)
+	return p.slot >= 0 && !v.hasExpired(p.found)
 }
 
 // KeepExpiry as SetString's expireAt keeps the expiry that the key had.

@@ -55,6 +55,12 @@ func Commands() []command.Spec {
 			Flags:   command.Blocking, Categories: "slow connection blocking",
 			Handler: cmdWAIT,
 		},
+		{
+			Name: "waitaof", Group: "generic", Since: "7.2.0", Arity: 4,
+			Summary: "Waits until the writes so far are in append-only files; there are none here.",
+			Flags:   command.Blocking, Categories: "slow connection blocking",
+			Handler: cmdWAITAOF,
+		},
 	}
 }
 
@@ -248,5 +254,38 @@ func cmdWAIT(c *command.Ctx) {
 		w.Cancel()
 	default:
 		cl.Replication = w
+	}
+}
+
+// WAITAOF numlocal numreplicas timeout. Nodes have no append-only file, and replicas that have one are not asked: whoever
+// waits for one waits until the timeout.
+func cmdWAITAOF(c *command.Ctx) {
+	local := c.Args.IntRange(0, 1, "ERR value is out of range, value must between 0 and 1")
+	replicas := c.Args.IntRange(0, math.MaxInt64, "ERR value is out of range, must be positive")
+	timeout := c.Args.IntOr("ERR timeout is not an integer or out of range")
+	switch {
+	case timeout < 0:
+		c.Args.Fail("ERR timeout is negative")
+	case timeout > math.MaxInt64-c.Now:
+		c.Args.Fail("ERR timeout is out of range")
+	case c.Server.Has(command.StateReplica):
+		c.Args.Fail("ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.")
+	case local > 0:
+		c.Args.Fail("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+	}
+	if c.Failed() {
+		return
+	}
+	none := func(out *resp.Writer) {
+		out.Array(2)
+		out.Int(0)
+		out.Int(0)
+	}
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.UnixMilli(c.Now + timeout)
+	}
+	if replicas == 0 || !c.Block(deadline, none) {
+		none(c.Reply)
 	}
 }
