@@ -28,6 +28,7 @@ const (
 	ClientReplySkipNext                         // CLIENT REPLY SKIP: the next one has none
 	ClientNoEvict                               // CLIENT NO-EVICT
 	ClientNoTouch                               // CLIENT NO-TOUCH
+	ClientScript                                // its script is running
 )
 
 // Client is one client of one node. It belongs to the loop of its connection: only that thread reads and

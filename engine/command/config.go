@@ -47,6 +47,7 @@ var directives = []directive{
 	{name: "appendfsync", kind: kindEnum, value: "everysec", enum: []string{"always", "everysec", "no"}},
 	{name: "appendonly", kind: kindEnum, value: "no", enum: []string{"no"}},
 	{name: "bind", value: "", fixed: true},
+	{name: "busy-reply-threshold", kind: kindInt, value: "5000", low: 0, high: math.MaxInt64},
 	{name: "client-output-buffer-limit", kind: kindLimits, value: "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", apply: applyOutputLimits},
 	{name: "client-query-buffer-limit", kind: kindMemory, value: "1073741824", low: 1 << 20, high: math.MaxInt64},
 	{name: "close-on-replica-write", kind: kindBool, value: "yes"},

@@ -28,6 +28,7 @@ type Ctx struct {
 	digits    []byte   // backing of the numbers among them
 	noEffects bool
 	blocked   bool
+	again     bool // a script needs other stripes: it is to be run again
 }
 
 type effect struct {

@@ -10,6 +10,7 @@ func Families() []Spec {
 		serverSpecs,
 		persistenceSpecs,
 		transactionSpecs,
+		scriptingSpecs,
 		pubsubSpecs,
 		stringSpecs,
 		keySpecs,

@@ -20,6 +20,7 @@ const (
 	StateLoading                        // the data set is being loaded
 	StatePausedWrites                   // CLIENT PAUSE … WRITE
 	StatePausedAll                      // CLIENT PAUSE … ALL
+	StateBusy                           // a script has been running for too long
 	StateClosed                         // the node is gone: nothing is executed any more
 )
 
@@ -65,6 +66,7 @@ type Server struct {
 	pauses  pauses
 	watches watches
 	waiting waiting
+	scripts scripts
 }
 
 // Host is what a node's commands can ask of the process around it (engine implements it). Nil methods do not

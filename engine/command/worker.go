@@ -36,6 +36,7 @@ type Worker struct {
 	table  *Table // … in this table
 
 	effectAt func(i int) (int, [][]byte)
+	scripts  *scriptRunner // made at the first script
 }
 
 // FlushAt is the size of waiting replies above which Overflow is called.
@@ -245,7 +246,7 @@ type outcome uint8
 const (
 	done outcome = iota
 	blocked
-	stateChanged // the node's state changed before the stripes were held: ask the gate again
+	stateChanged // the node's state changed before the stripes were held, or other stripes are needed: ask the gate again
 )
 
 // call runs one command under the stripes of its keys.
@@ -270,10 +271,17 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	c := &w.ctx
 	c.Server, c.Client, c.Spec, c.Reply, c.Now = s, cl, spec, &w.Reply, w.now
 	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
-	c.blocked = false
+	c.blocked, c.again = false, false
 	w.handle(c, spec, argv)
+	if c.again { // nothing has been changed
+		c.effects = c.effects[:0]
+	}
 	w.feed(cl)
 	w.release()
+	if c.again {
+		w.Reply.Buf = w.Reply.Buf[:mark]
+		return stateChanged
+	}
 	if c.blocked {
 		w.Reply.Buf = w.Reply.Buf[:mark]
 		return blocked
@@ -323,6 +331,9 @@ func (w *Worker) release() {
 
 // stripes returns the stripes that a command needs.
 func (w *Worker) stripes(spec *Spec, argv [][]byte, keys []int) keyspace.StripeSet {
+	if spec.stripes != nil {
+		return spec.stripes(w, spec, argv, keys)
+	}
 	switch spec.Lock {
 	case LockAll:
 		return keyspace.AllStripes

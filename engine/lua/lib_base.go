@@ -20,11 +20,26 @@ func library(t *Table, entries []entry) *Table {
 // OpenBase adds the base library to a table of globals.
 func OpenBase(g *Table) {
 	library(g, []entry{
-		{"assert", baseAssert}, {"collectgarbage", baseCollect}, {"error", baseError}, {"gcinfo", baseGCInfo},
-		{"getfenv", baseGetfenv}, {"getmetatable", baseGetMeta}, {"load", baseLoad}, {"loadstring", baseLoadString},
-		{"next", baseNext}, {"pcall", basePcall}, {"rawequal", baseRawEqual}, {"rawget", baseRawGet},
-		{"rawset", baseRawSet}, {"select", baseSelect}, {"setfenv", baseSetfenv}, {"setmetatable", baseSetMeta},
-		{"tonumber", baseToNumber}, {"tostring", baseToString}, {"type", baseType}, {"unpack", baseUnpack},
+		{"assert", baseAssert},
+		{"collectgarbage", baseCollect},
+		{"error", baseError},
+		{"gcinfo", baseGCInfo},
+		{"getfenv", baseGetfenv},
+		{"getmetatable", baseGetMeta},
+		{"load", baseLoad},
+		{"loadstring", baseLoadString},
+		{"next", baseNext},
+		{"pcall", basePcall},
+		{"rawequal", baseRawEqual},
+		{"rawget", baseRawGet},
+		{"rawset", baseRawSet},
+		{"select", baseSelect},
+		{"setfenv", baseSetfenv},
+		{"setmetatable", baseSetMeta},
+		{"tonumber", baseToNumber},
+		{"tostring", baseToString},
+		{"type", baseType},
+		{"unpack", baseUnpack},
 		{"xpcall", baseXpcall},
 	})
 	next := FunctionValue("next", baseNext)

@@ -3,7 +3,11 @@ package lua
 // OpenCoroutine adds the library coroutine.
 func OpenCoroutine(g *Table) {
 	t := library(NewTable(0, 8), []entry{
-		{"create", coCreate}, {"resume", coResume}, {"running", coRunningFunc}, {"status", coStatusFunc}, {"wrap", coWrap},
+		{"create", coCreate},
+		{"resume", coResume},
+		{"running", coRunningFunc},
+		{"status", coStatusFunc},
+		{"wrap", coWrap},
 		{"yield", coYield},
 	})
 	g.SetString("coroutine", TableValue(t))

@@ -8,9 +8,20 @@ import (
 // OpenString adds the library string, and returns the metatable for strings.
 func OpenString(g *Table) *Table {
 	t := library(NewTable(0, 16), []entry{
-		{"byte", stringByte}, {"char", stringChar}, {"dump", stringDump}, {"find", stringFind}, {"format", stringFormat},
-		{"gmatch", stringGmatch}, {"gsub", stringGsub}, {"len", stringLen}, {"lower", stringLower}, {"match", stringMatch},
-		{"rep", stringRep}, {"reverse", stringReverse}, {"sub", stringSub}, {"upper", stringUpper},
+		{"byte", stringByte},
+		{"char", stringChar},
+		{"dump", stringDump},
+		{"find", stringFind},
+		{"format", stringFormat},
+		{"gmatch", stringGmatch},
+		{"gsub", stringGsub},
+		{"len", stringLen},
+		{"lower", stringLower},
+		{"match", stringMatch},
+		{"rep", stringRep},
+		{"reverse", stringReverse},
+		{"sub", stringSub},
+		{"upper", stringUpper},
 	})
 	t.SetString("gfind", t.GetString("gmatch"))
 	g.SetString("string", TableValue(t))

@@ -5,8 +5,15 @@ import "math"
 // OpenTable adds the library table.
 func OpenTable(g *Table) {
 	t := library(NewTable(0, 16), []entry{
-		{"concat", tableConcat}, {"foreach", tableForeach}, {"foreachi", tableForeachi}, {"getn", tableGetn},
-		{"insert", tableInsert}, {"maxn", tableMaxn}, {"remove", tableRemove}, {"setn", tableSetn}, {"sort", tableSort},
+		{"concat", tableConcat},
+		{"foreach", tableForeach},
+		{"foreachi", tableForeachi},
+		{"getn", tableGetn},
+		{"insert", tableInsert},
+		{"maxn", tableMaxn},
+		{"remove", tableRemove},
+		{"setn", tableSetn},
+		{"sort", tableSort},
 	})
 	g.SetString("table", TableValue(t))
 }
