@@ -62,6 +62,14 @@ func newScriptState() *lua.State {
 	}
 	l := lua.NewState(g)
 	l.SetStringMeta(strings)
+	l.SetCaught(func(v lua.Value) lua.Value { // an error reply is caught as its text
+		if t := v.AsTable(); t != nil {
+			if text, ok := t.GetString("err").ToText(); ok {
+				return lua.String(text)
+			}
+		}
+		return v
+	})
 	l.SetHook(func(l *lua.State) {
 		if run, ok := l.User().(*scriptRun); ok && run.c != nil {
 			run.tick(l)

@@ -118,7 +118,6 @@ func (r *scriptRunner) run(c *Ctx, s *script, keys, args [][]byte) {
 	for _, key := range keys {
 		run.declared |= keyspace.StripeOf(key)
 	}
-	r.state.SeedRandom(0)
 	g := r.state.Globals()
 	g.Set(r.keys, stringTable(keys))
 	g.Set(r.argv, stringTable(args))
@@ -248,7 +247,7 @@ func (r *scriptRun) invoke(l *lua.State, a lua.Args) (value lua.Value, failed bo
 		if n := int64(f); float64(n) == f && f < 1<<63 && f >= -1<<63 {
 			r.numbers = strconv.AppendInt(r.numbers, n, 10)
 		} else {
-			r.numbers = resp.AppendDouble(r.numbers, f)
+			r.numbers = appendShortest(r.numbers, f)
 		}
 		r.words = append(r.words, r.numbers[start:len(r.numbers):len(r.numbers)])
 	}
@@ -262,6 +261,18 @@ func (r *scriptRun) invoke(l *lua.State, a lua.Args) (value lua.Value, failed bo
 	value = p.value()
 	r.reply.Buf = r.reply.Buf[:0]
 	return value, p.failed
+}
+
+// appendShortest appends a number as Valkey writes those of scripts: exponents without leading zeros.
+func appendShortest(b []byte, f float64) []byte {
+	start := len(b)
+	b = resp.AppendDouble(b, f)
+	for i := start; i+2 < len(b); i++ {
+		if b[i] == 'e' && b[i+2] == '0' {
+			return append(b[:i+2], b[i+3:]...)
+		}
+	}
+	return b
 }
 
 // check runs a command if a script may; its reply is in r.reply. text is the error otherwise.

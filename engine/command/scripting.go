@@ -8,7 +8,7 @@ import (
 
 // The texts of scripting, in the wording of Valkey.
 const (
-	ErrNoScript     = "NOSCRIPT No matching script. Please use EVAL."
+	ErrNoScript     = "NOSCRIPT No matching script."
 	ErrNotBusy      = "NOTBUSY No scripts in execution right now."
 	ErrUnkillable   = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
 	ErrBusyScript   = "BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
@@ -222,7 +222,7 @@ func cmdSCRIPTLOAD(c *Ctx) {
 func cmdSCRIPTSHOW(c *Ctx) {
 	s := c.Server.scripts.find(c.Args.Bytes())
 	if s == nil {
-		c.Reply.Error("NOSCRIPT No matching script.")
+		c.Reply.Error(ErrNoScript)
 		return
 	}
 	c.Reply.BulkString(s.source)

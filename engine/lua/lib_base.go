@@ -136,7 +136,7 @@ func baseSetMeta(l *State, a Args) int {
 		l.Errorf("cannot change a protected metatable")
 	}
 	if t.readOnly {
-		l.Errorf("Attempt to modify a readonly table")
+		l.Throw(String("Attempt to modify a readonly table"))
 	}
 	t.meta = m.AsTable()
 	l.Push(TableValue(t))
@@ -170,7 +170,7 @@ func baseRawSet(l *State, a Args) int {
 	t := l.CheckTable(a, 1)
 	k, v := l.CheckAny(a, 2), l.CheckAny(a, 3)
 	if t.readOnly {
-		l.Errorf("Attempt to modify a readonly table")
+		l.Throw(String("Attempt to modify a readonly table"))
 	}
 	l.rawSet(t, k, v)
 	l.Push(TableValue(t))
@@ -281,6 +281,9 @@ func baseUnpack(l *State, a Args) int {
 func basePcall(l *State, a Args) int {
 	l.CheckAny(a, 1)
 	err := l.protect(func() { l.call(a.base, a.N-1, -1) }, false)
+	if err != nil && l.caught != nil {
+		err.Value = l.caught(err.Value)
+	}
 	return l.protected(a, err)
 }
 

@@ -135,7 +135,7 @@ func (e *jsonEncoder) value(v Value, depth int) {
 		e.b = append(e.b, "null"...)
 	case v.isTable():
 		if depth++; depth > e.c.encodeDepth {
-			e.l.Errorf("Cannot serialise, excessive depth (%d)", depth)
+			e.l.Errorf("Cannot serialise, excessive nesting (%d)", depth)
 		}
 		e.table(v, depth)
 	default:
@@ -234,7 +234,7 @@ func (e *jsonEncoder) table(v Value, depth int) {
 		case k.isString():
 			e.string(k.str())
 		default:
-			e.fail(v, "table key must be a number or string")
+			e.fail(k, "table key must be a number or string")
 		}
 		e.b = append(e.b, ':')
 		e.value(x, depth)
@@ -315,7 +315,7 @@ func (d *jsonDecoder) found() string {
 
 func (d *jsonDecoder) descend() {
 	if d.depth++; d.depth > d.c.decodeDepth {
-		d.l.Errorf("Found too many nested data structures (%d)", d.depth)
+		d.l.Errorf("Found too many nested data structures (%d) at character %d", d.depth, d.pos+1)
 	}
 	d.l.charge(64)
 }

@@ -2,8 +2,10 @@ package lua
 
 import "math"
 
-// OpenMath adds the library math. Its random numbers are those of drand48's family, seeded with 0 for each script,
-// so that a script gets the same numbers everywhere.
+// firstRandom is where the sequence of math.random starts: drand48's own beginning.
+const firstRandom = 0x1234abcd330e
+
+// OpenMath adds the library math. Its random numbers are those of drand48's family, as Valkey has them.
 func OpenMath(g *Table) {
 	t := library(NewTable(0, 32), []entry{
 		{"max", mathMax},

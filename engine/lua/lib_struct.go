@@ -62,7 +62,7 @@ func (f *layout) next(offset int) (option byte, size, padding int) {
 		case '!':
 			n := f.number(structMaxAlign)
 			if n <= 0 || n&(n-1) != 0 {
-				f.l.Errorf("alignment is not a power of 2")
+				f.l.Errorf("alignment %d is not a power of 2", n)
 			}
 			f.align = n
 			continue
@@ -114,7 +114,7 @@ func structPack(l *State, a Args) int {
 				size = len(s)
 			}
 			if len(s) < size {
-				l.ArgError(arg, "string too short")
+				l.ArgError(arg+1, "string too short") // counted as Valkey does
 			}
 			b = append(b, s[:size]...)
 			if option == 's' {
@@ -241,10 +241,10 @@ func structSize(l *State, a Args) int {
 			return l.pushNumber(float64(total))
 		}
 		if option == 's' {
-			l.ArgError(1, "variable-size format 's'")
+			l.ArgError(1, "option 's' has no fixed size")
 		}
 		if option == 'c' && size == 0 {
-			l.ArgError(1, "variable-size format 'c0'")
+			l.ArgError(1, "option 'c0' has no fixed size")
 		}
 		total += padding + size
 	}

@@ -67,6 +67,7 @@ type shared struct {
 	random   uint64
 	current  *State
 	user     any
+	caught   func(Value) Value
 	memory   int64 // bytes allocated since the last measure
 	maxBytes int64
 }
@@ -108,7 +109,7 @@ func NewState(globals *Table) *State {
 	if globals == nil {
 		globals = NewTable(0, 0)
 	}
-	l := &State{shared: &shared{globals: globals, budget: hookInterval}, stack: make([]Value, firstStack)}
+	l := &State{shared: &shared{globals: globals, budget: hookInterval, random: firstRandom}, stack: make([]Value, firstStack)}
 	l.co.main, l.co.status = true, coRunning
 	l.current = l
 	return l
@@ -122,6 +123,9 @@ func (l *State) SetStringMeta(t *Table) { l.strings = t }
 
 // SetHook sets a function that is called now and then while a script runs; it may Throw to end it. nil: none.
 func (l *State) SetHook(f func(l *State)) { l.hook, l.budget = f, hookInterval }
+
+// SetCaught sets a function that pcall passes what it has caught through; nil: none.
+func (l *State) SetCaught(f func(Value) Value) { l.caught = f }
 
 // User is what SetUser has kept: the host's own.
 func (l *State) User() any { return l.user }
