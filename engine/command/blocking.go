@@ -129,7 +129,7 @@ func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
 	cl := c.Client
 	b := &cl.block
 	switch {
-	case cl.Conn == nil || cl.Has(ClientMulti|ClientExec):
+	case cl.Conn == nil || cl.Has(ClientMulti|ClientExec|ClientScript):
 		return false
 	case b.unblocked != "":
 		c.Reply.Error(b.unblocked)

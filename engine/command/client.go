@@ -32,6 +32,7 @@ const (
 	ClientCaching                                // CLIENT CACHING was sent: holds for the next command
 	ClientBrokenRedirect                         // the client that was to get the invalidations is gone
 	ClientMonitor                                // MONITOR was sent
+	ClientScript                                 // its script is running
 )
 
 // Client is one client of one node. It belongs to the loop of its connection: only that thread reads and

@@ -29,6 +29,7 @@ type Ctx struct {
 	scratch   []byte   // for a handler that builds a value
 	noEffects bool
 	blocked   bool
+	again     bool // a script needs other stripes: it is to be run again
 }
 
 type effect struct {

@@ -17,6 +17,7 @@ func Families() []Spec {
 		lolwutSpecs,
 		persistenceSpecs,
 		transactionSpecs,
+		scriptingSpecs,
 		pubsubSpecs,
 		stringSpecs,
 		bitmapSpecs,

@@ -69,6 +69,8 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 		return refuse, ErrMasterDown
 	case state&StateLoading != 0 && !spec.Is(Loading) && !inProcess:
 		return refuse, s.loadingText()
+	case state&StateBusy != 0 && !spec.Is(AllowBusy) && !inProcess:
+		return refuse, s.busyText()
 	case state&(StatePausedAll|StatePausedWrites) != 0 && !inProcess && !cl.Has(ClientReplication) &&
 		(state&StatePausedAll != 0 || mayReplicate):
 		return wait, ""
@@ -126,6 +128,13 @@ func (s *Server) loadingText() string {
 		return "LOADING Redis is loading the dataset in memory"
 	}
 	return ErrLoading
+}
+
+func (s *Server) busyText() string {
+	if s.Engine == "redis" {
+		return "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+	}
+	return ErrBusyScript
 }
 
 // unknownCommand is the error text for a verb or a subcommand that is not in the table.

@@ -21,6 +21,7 @@ const (
 	StateLoading                        // the data set is being loaded
 	StatePausedWrites                   // CLIENT PAUSE … WRITE
 	StatePausedAll                      // CLIENT PAUSE … ALL
+	StateBusy                           // a script has been running for too long
 	StateClosed                         // the node is gone: nothing is executed any more
 )
 
@@ -73,6 +74,7 @@ type Server struct {
 	savedAt time.Time // when a save point last began a snapshot; Tick's own
 
 	tracking trackers
+	scripts  scripts
 }
 
 // Host is what a node's commands can ask of the process around it (engine implements it). Nil methods do not

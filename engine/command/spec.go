@@ -1,6 +1,10 @@
 package command
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/elastane/elastane/engine/keyspace"
+)
 
 // Flags say what a command is and needs. The gate, COMMAND, propagation and cluster routing read them.
 type Flags uint32
@@ -74,6 +78,8 @@ type Spec struct {
 	Sub []Spec
 
 	transaction txRole
+	// stripes, if set, says what is locked instead of Lock.
+	stripes func(w *Worker, spec *Spec, argv [][]byte, keys []int) keyspace.StripeSet
 
 	container *Spec // set by NewTable
 	full      string

@@ -53,7 +53,7 @@ func (t *transaction) stripes(w *Worker) keyspace.StripeSet {
 		if q.spec.Is(Alone) {
 			continue
 		}
-		if q.spec.Lock == LockNone {
+		if q.spec.Lock == LockNone || q.spec.stripes != nil { // a script cannot be begun again here
 			return keyspace.AllStripes
 		}
 		w.keys = q.spec.AppendKeys(w.keys[:0], q.argv)

@@ -40,9 +40,10 @@ type Worker struct {
 
 	effectAt func(i int) (int, [][]byte)
 
-	group []executed // commands that have run and are not yet counted, see timing.go
-	mark  int64      // monotonic time at which the group began
-	depth int        // of handlers: more than 1 inside of EXEC or a script
+	group   []executed    // commands that have run and are not yet counted, see timing.go
+	mark    int64         // monotonic time at which the group began
+	depth   int           // of handlers: more than 1 inside of EXEC or a script
+	scripts *scriptRunner // made at the first script
 }
 
 // FlushAt is the size of waiting replies above which Overflow is called.
@@ -287,7 +288,7 @@ type outcome uint8
 const (
 	done outcome = iota
 	blocked
-	stateChanged // the node's state changed before the stripes were held: ask the gate again
+	stateChanged // the node's state changed before the stripes were held, or other stripes are needed: ask the gate again
 )
 
 // call runs one command under the stripes of its keys.
@@ -315,7 +316,7 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	c := &w.ctx
 	c.Server, c.Client, c.Spec, c.Reply, c.Now = s, cl, spec, &w.Reply, w.now
 	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
-	c.blocked = false
+	c.blocked, c.again = false, false
 	w.depth = 0
 	if cl.Has(ClientNoTouch) && spec.full != "touch" {
 		w.view.NoTouch()
@@ -329,8 +330,15 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 		c.blocked = true // one of its keys has become something else: as in Valkey that is not what it waits for
 		s.waiting.passOn(cl)
 	}
+	if c.again { // nothing has been changed
+		c.effects = c.effects[:0]
+	}
 	w.feed(cl)
 	w.release()
+	if c.again {
+		w.Reply.Buf = w.Reply.Buf[:mark]
+		return stateChanged
+	}
 	if c.blocked {
 		w.Reply.Buf = w.Reply.Buf[:mark]
 		return blocked
@@ -437,6 +445,9 @@ func (w *Worker) release() {
 
 // stripes returns the stripes that a command needs.
 func (w *Worker) stripes(spec *Spec, argv [][]byte, keys []int) keyspace.StripeSet {
+	if spec.stripes != nil {
+		return spec.stripes(w, spec, argv, keys)
+	}
 	switch spec.Lock {
 	case LockAll:
 		return keyspace.AllStripes

@@ -68,6 +68,24 @@ func (v *View) End() {
 	}
 }
 
+// Stripes returns the stripes that the View holds.
+func (v *View) Stripes() StripeSet { return v.set }
+
+// Extend takes further stripes if they are free at the moment, and reports whether it holds them now. It never waits, so
+// that two Views cannot wait for each other.
+func (v *View) Extend(set StripeSet) bool {
+	missing := set &^ v.set
+	for left := missing; left != 0; left &= left - 1 {
+		if v.space.stripes[bits.TrailingZeros64(uint64(left))].mu.TryLock() {
+			continue
+		}
+		v.space.Unlock(missing & (left&-left - 1)) // those before it
+		return false
+	}
+	v.set |= missing
+	return true
+}
+
 // settle adds what the View counted to the counters of one of its stripes.
 func (v *View) settle() {
 	st := &v.space.stripes[bits.TrailingZeros64(uint64(v.set))%Stripes]
@@ -88,10 +106,7 @@ func (v *View) NoTouch() { v.noTouch = true }
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }
 
-// Stripes returns the stripes that the View holds, and Expiry what it does with keys whose time has come.
-func (v *View) Stripes() StripeSet { return v.set }
-
-// Expiry is described at Stripes.
+// Expiry returns what the View does with keys whose time has come.
 func (v *View) Expiry() Expiry { return v.expiry }
 
 // DB returns the selected database.
