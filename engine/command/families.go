@@ -6,6 +6,7 @@ func Families() []Spec {
 	for _, family := range [][]Spec{
 		connectionSpecs,
 		clientSpecs,
+		aclSpecs,
 		introspectSpecs,
 		serverSpecs,
 		persistenceSpecs,
@@ -13,6 +14,11 @@ func Families() []Spec {
 		scriptingSpecs,
 		pubsubSpecs,
 		stringSpecs,
+		bitmapSpecs,
+		hyperLogLogSpecs,
+		lcsSpecs,
+		geoSpecs,
+		sortSpecs,
 		keySpecs,
 		hashSpecs,
 		listSpecs,
@@ -20,6 +26,10 @@ func Families() []Spec {
 		sortedSetSpecs,
 		sortedSetRangeSpecs,
 		sortedSetCombineSpecs,
+		streamSpecs,
+		streamReadSpecs,
+		streamGroupSpecs,
+		streamInfoSpecs,
 	} {
 		all = append(all, family...)
 	}
