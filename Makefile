@@ -60,6 +60,14 @@ bench-engine: build ## measure the engine beside a real redis-server or valkey-s
 	@scripts/ensure redis
 	go run ./internal/benchengine -binary bin/elastane -peer $(PEER) $(BENCH)
 
+# Directory of a fetched Valkey, and more flags (-files 'unit/type/list', -v), for `make valkey-suite`.
+VALKEY ?=
+SUITE ?=
+.PHONY: valkey-suite
+valkey-suite: build ## run Valkey's own tests against the engine: VALKEY=<directory of a fetched Valkey>
+	@[ -n "$(VALKEY)" ] || { echo "VALKEY=<directory of a fetched Valkey> is needed"; exit 2; }
+	go run ./internal/valkeysuite -valkey "$(VALKEY)" $(SUITE)
+
 .PHONY: image
 image: build ## build the container image elastane:dev from the static binary
 	docker build -t elastane:dev .

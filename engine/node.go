@@ -278,5 +278,24 @@ func (n *Node) Changed() {
 	}
 }
 
-// Applied is part of command.Host.
-func (n *Node) Applied(string) {}
+// Applied is part of command.Host: what connections were told when they began is told again.
+func (n *Node) Applied(directive string) {
+	switch directive {
+	case "timeout", "client-output-buffer-limit":
+		for _, c := range n.server.Clients.List() {
+			s, ok := c.Conn.(*session)
+			if !ok {
+				continue
+			}
+			s.Post(func() {
+				s.closeWhenIdle()
+				s.SetPubSub(c.LikeSubscriber())
+			})
+		}
+	case "repl-backlog-size":
+		n.durability.replication.SetBacklogSize(n.server.Config.Int(directive))
+	}
+}
+
+// Reload is part of command.Reloader.
+func (n *Node) Reload(save, flush bool) error { return n.durability.reload(save, flush) }

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/elastane/elastane/engine/cluster"
 	"github.com/elastane/elastane/engine/command"
@@ -50,6 +52,8 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 	}
 	d.replication = repl.New(repl.Config{
 		BacklogSize: replicationBacklog(o), User: o.ReplicationUser, Password: o.ReplicationPassword, TLS: o.ReplicationTLS,
+		Timeout:      time.Duration(server.Config.Int("repl-timeout")) * time.Second,
+		PingPeriod:   time.Duration(server.Config.Int("repl-ping-replica-period")) * time.Second,
 		AnnounceHost: o.AnnounceHost, AnnouncePort: o.AnnouncePort, Logger: server.Logger,
 	}, d)
 	d.walker.Exclude = d.replication.Locker()
@@ -197,6 +201,28 @@ func firstError(replies []byte) error {
 		replies = replies[n:]
 	}
 	return nil
+}
+
+// reload saves the data set in memory and loads it again; without save it loads the node's snapshot file.
+func (d *durability) reload(save, flush bool) error {
+	var data bytes.Buffer
+	ctx := context.Background()
+	if save {
+		if err := d.walker.Write(ctx, &data, func() {}); err != nil {
+			return err
+		}
+	}
+	d.server.SetState(command.StateLoading, true)
+	defer d.server.SetState(command.StateLoading, false)
+	if flush {
+		d.flush()
+	}
+	if !save {
+		_, err := d.saver.Load(ctx)
+		return err
+	}
+	_, err := snapshot.Load(ctx, &data, d.server.Space, d.server.Clock())
+	return err
 }
 
 // SetRole lets clients write, or not.

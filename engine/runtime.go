@@ -21,7 +21,7 @@ import (
 const (
 	tickPeriod = 100 * time.Millisecond
 	// tickBudget bounds what one tick takes of its loop's time; nodes that it did not reach come first next time.
-	tickBudget = 5 * time.Millisecond
+	tickBudget = 25 * time.Millisecond
 )
 
 // ErrClosed says that the runtime or node has been closed.
@@ -132,10 +132,10 @@ func (rt *Runtime) tick(l *loop.Loop) {
 	for range nodes {
 		n := nodes[int(rt.tickAt.Add(1)-1)%len(nodes)]
 		if n.enter() {
-			n.server.Tick()
+			n.server.Tick(tickBudget - time.Since(began))
 			n.leave()
 		}
-		if time.Since(began) > tickBudget {
+		if time.Since(began) >= tickBudget {
 			return
 		}
 	}

@@ -21,8 +21,8 @@ type session struct {
 	state  *loopState
 	remote string
 	local  string
-	// queryLimit is client-query-buffer-limit at the time of the connection.
-	queryLimit int64
+	// watched says that a timer looks whether the client is idle (directive timeout).
+	watched bool
 }
 
 // accept takes a connection over that a listener has routed to the node. It runs on the connection's loop.
@@ -42,16 +42,13 @@ func (n *Node) accept(c *loop.Conn) loop.Accepted {
 		return loop.Accepted{}
 	}
 	s := &session{node: n, conn: c, state: n.rt.loops[c.Loop().Index()], remote: c.RemoteAddr().String()}
-	s.queryLimit = n.server.Config.Int("client-query-buffer-limit")
 	s.client = n.server.NewClient(s)
 	s.SetPubSub(false)
 	a := loop.Accepted{Handler: s, KeepAlive: int(n.server.Config.Int("tcp-keepalive"))}
 	if secure != nil {
 		a.TLS, a.TLSRequired = secure.config, secure.required
 	}
-	if seconds := n.server.Config.Int("timeout"); seconds > 0 {
-		s.closeWhenIdle(time.Duration(seconds) * time.Second)
-	}
+	s.closeWhenIdle()
 	return a
 }
 
@@ -68,7 +65,8 @@ func (s *session) Data(in []byte) (consumed, need int) {
 	if cap(w.Reply.Buf) > maxReplyScratch {
 		w.Reply.Buf = nil
 	}
-	if int64(max(need, len(in)-consumed)) > s.queryLimit {
+	if int64(max(need, len(in)-consumed)) > s.node.server.Config.QueryLimit() {
+		s.node.server.Stats.QueryLimit.Add(1)
 		s.node.rt.logger.Warn("client closed: its query buffer is over the limit", "node", s.node.options.Name, "client", s.remote)
 		s.conn.Close()
 		s.conn.Suspend()
@@ -104,17 +102,26 @@ func (s *session) Closed(reason error) {
 	s.node.leave()
 }
 
-func (s *session) closeWhenIdle(d time.Duration) {
+// closeWhenIdle looks after timeout seconds whether the client has been idle that long, again and again as long as the
+// directive is set. It runs on the connection's loop.
+func (s *session) closeWhenIdle() {
+	d := time.Duration(s.node.server.Config.Int("timeout")) * time.Second
+	if d == 0 || s.watched {
+		return
+	}
+	s.watched = true
 	s.After(d, func() {
-		if s.conn.FD() < 0 {
+		s.watched = false
+		now := time.Duration(s.node.server.Config.Int("timeout")) * time.Second // as it may have been changed
+		if s.conn.FD() < 0 || now == 0 {
 			return
 		}
 		idle := s.node.server.Clock().Sub(time.UnixMilli(s.client.LastActive))
-		if idle >= d && s.client.Evictable() {
+		if idle >= now && s.client.Evictable() {
 			s.conn.Close()
 			return
 		}
-		s.closeWhenIdle(d)
+		s.closeWhenIdle()
 	})
 }
 

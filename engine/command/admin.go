@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/elastane/elastane/engine/keyspace"
 )
 
 const hidden = Admin | Restricted
@@ -22,6 +20,10 @@ var serverSpecs = []Spec{
 			{
 				Name: "resetstat", Since: "2.0.0", Arity: 2, Summary: "Resets the statistics.",
 				Flags: hidden | NoScript | Loading | Stale, Categories: "admin slow dangerous", Handler: cmdCONFIGRESETSTAT,
+			},
+			{
+				Name: "rewrite", Since: "2.8.0", Arity: 2, Summary: "Writes the directives into the configuration file.",
+				Flags: hidden | NoScript | Loading | Stale, Categories: "admin slow dangerous", Handler: cmdCONFIGREWRITE,
 			},
 			{
 				Name: "set", Since: "2.0.0", Arity: -4, Summary: "Changes directives.",
@@ -54,14 +56,6 @@ var serverSpecs = []Spec{
 		Handler: cmdINFO,
 	},
 	{
-		Name: "memory", Group: "server", Since: "4.0.0", Arity: -2,
-		Summary: "Container of the commands about memory.", Categories: "slow",
-		Sub: []Spec{{
-			Name: "usage", Since: "4.0.0", Arity: -3, Summary: "Estimates the memory that a key takes.",
-			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"), Categories: "read slow", Handler: cmdMEMORYUSAGE,
-		}},
-	},
-	{
 		Name: "shutdown", Group: "server", Since: "1.0.0", Arity: -1,
 		Summary: "Saves the data set and ends the server.",
 		Flags:   hidden | NoScript | Loading | Stale | NoMulti, Lock: LockNone, Categories: "admin slow dangerous",
@@ -73,12 +67,6 @@ var serverSpecs = []Spec{
 		Flags:   Loading | Stale | Fast, Categories: "fast",
 		Handler: cmdTIME,
 	},
-}
-
-// CONFIG RESETSTAT
-func cmdCONFIGRESETSTAT(c *Ctx) {
-	c.Server.Stats.reset()
-	c.Reply.OK()
 }
 
 // DBSIZE
@@ -113,34 +101,6 @@ func (c *Ctx) flush(watched []dbKey, flush func(async bool) int) {
 	c.Server.InvalidateAll()
 	c.Propagate(c.Args.argv...)
 	c.Reply.OK()
-}
-
-// MEMORY USAGE key [SAMPLES count]
-func cmdMEMORYUSAGE(c *Ctx) {
-	a := &c.Args
-	key := a.Bytes()
-	if a.More() {
-		if !a.Word("SAMPLES") {
-			a.Syntax()
-		}
-		a.IntRange(0, 1<<62, ErrSyntax)
-	}
-	a.End()
-	if c.Failed() {
-		return
-	}
-	e, found := c.View.Peek(key)
-	if !found {
-		c.Reply.Null()
-		return
-	}
-	c.Reply.Int(c.memoryUsage(e))
-}
-
-// memoryUsage estimates what an entry takes: its header, key and value, and its share of the table.
-func (c *Ctx) memoryUsage(e keyspace.Entry) int64 {
-	const header, slot = 16, 10
-	return int64(header + slot + len(e.Key()) + len(e.Value()))
 }
 
 // SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE]

@@ -16,9 +16,10 @@ import (
 
 // waiting knows which clients are blocked on which keys, first come first served.
 type waiting struct {
-	count atomic.Int64 // blocked clients, so that writes take no lock without them
-	mu    sync.Mutex
-	keys  map[dbKey][]*Client
+	count     atomic.Int64 // blocked clients, so that writes take no lock without them
+	deadlines atomic.Int64 // of them, those that do not wait for ever
+	mu        sync.Mutex
+	keys      map[dbKey][]*Client
 }
 
 // blocking is a client's side of it; it belongs to the client's loop.
@@ -37,6 +38,9 @@ func (b *blocking) over() bool { return b.expired || b.unblocked != "" }
 
 func (w *waiting) add(c *Client) {
 	w.count.Add(1)
+	if !c.block.deadline.IsZero() {
+		w.deadlines.Add(1)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.keys == nil {
@@ -59,6 +63,16 @@ func (w *waiting) remove(c *Client) {
 	}
 	w.mu.Unlock()
 	w.count.Add(-1)
+	if !c.block.deadline.IsZero() {
+		w.deadlines.Add(-1)
+	}
+}
+
+// totals counts the keys that clients are blocked on, and the clients that have a deadline.
+func (w *waiting) totals() (keys, withDeadline int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.keys), int(w.deadlines.Load())
 }
 
 // of returns the keys of some databases that clients wait for.

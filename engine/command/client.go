@@ -29,6 +29,7 @@ const (
 	ClientReplySkipNext                          // CLIENT REPLY SKIP: the next one has none
 	ClientNoEvict                                // CLIENT NO-EVICT
 	ClientNoTouch                                // CLIENT NO-TOUCH
+	ClientMonitor                                // MONITOR was sent
 	ClientCaching                                // CLIENT CACHING was sent: holds for the next command
 	ClientBrokenRedirect                         // the client that was to get the invalidations is gone
 )
@@ -175,8 +176,11 @@ func (s *Server) CloseClients() {
 
 // Evictable tells whether an idle client may be dropped: not subscribers, and not those that wait.
 func (c *Client) Evictable() bool {
-	return !c.subs.any() && !c.block.active && !c.Has(ClientReplica|ClientReplication)
+	return !c.subs.any() && !c.block.active && !c.Has(ClientReplica|ClientReplication|ClientMonitor)
 }
+
+// LikeSubscriber tells whether the client's output is limited as a subscriber's; on the client's loop.
+func (c *Client) LikeSubscriber() bool { return c.subs.any() || c.Has(ClientMonitor) }
 
 // EndClient forgets a client whose connection has ended.
 func (s *Server) EndClient(c *Client) {
@@ -187,6 +191,7 @@ func (s *Server) EndClient(c *Client) {
 	if c.tracking.Load() != nil {
 		s.track(c, nil)
 	}
+	s.monitor.remove(c)
 	if e, ok := c.Replication.(Ender); ok {
 		e.Ended()
 	}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/elastane/elastane/engine/glob"
 	"github.com/elastane/elastane/engine/keyspace"
 )
 
@@ -23,8 +22,13 @@ const (
 	kindBool
 	kindMemory // bytes, with Valkey's units: 100mb
 	kindEnum
-	kindNotify // classes of keyspace notifications
-	kindLimits // client-output-buffer-limit
+	kindNotify      // classes of keyspace notifications
+	kindLimits      // client-output-buffer-limit
+	kindPercent     // bytes, or a share of maxmemory: 5%
+	kindPercentiles // numbers between 0 and 100
+	kindSave        // seconds and changes, in pairs
+	kindScores      // oom-score-adj-values
+	kindShutdown    // options of SHUTDOWN
 )
 
 // directive is one record of the configuration.
@@ -34,102 +38,11 @@ type directive struct {
 	value     string // default
 	low, high int64  // kindInt, kindMemory
 	enum      []string
-	fixed     bool // cannot be changed by CONFIG SET
-	secret    bool // never shown
+	fixed     bool   // cannot be changed by CONFIG SET
+	protected bool   // as fixed, with the error of enable-protected-configs
+	secret    bool   // never shown
+	inert     string // why it changes nothing; "" if it does something
 	apply     func(s *Server, value string)
-}
-
-// directives is the table of what elastane knows, in order of name. Directives of Valkey's that change nothing
-// here are listed as well, because clients and parameter groups set and read them.
-var directives = []directive{
-	{name: "acl-pubsub-default", kind: kindEnum, value: "resetchannels", enum: []string{"allchannels", "resetchannels"}},
-	{name: "aclfile", value: "", fixed: true},
-	{name: "acllog-max-len", kind: kindInt, value: "128", high: math.MaxInt64},
-	{name: "activedefrag", kind: kindBool, value: "no"},
-	{name: "activerehashing", kind: kindBool, value: "yes"},
-	{name: "appendfsync", kind: kindEnum, value: "everysec", enum: []string{"always", "everysec", "no"}},
-	{name: "appendonly", kind: kindEnum, value: "no", enum: []string{"no"}},
-	{name: "bind", value: "", fixed: true},
-	{name: "client-output-buffer-limit", kind: kindLimits, value: "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", apply: applyOutputLimits},
-	{name: "client-query-buffer-limit", kind: kindMemory, value: "1073741824", low: 1 << 20, high: math.MaxInt64},
-	{name: "close-on-replica-write", kind: kindBool, value: "yes"},
-	{name: "cluster-allow-reads-when-down", kind: kindBool, value: "no"},
-	{name: "cluster-enabled", kind: kindBool, value: "no", fixed: true},
-	{name: "cluster-node-timeout", kind: kindInt, value: "15000", high: math.MaxInt32},
-	{name: "cluster-require-full-coverage", kind: kindBool, value: "yes"},
-	{name: "databases", kind: kindInt, value: "16", low: 1, high: 10000, fixed: true},
-	{name: "dbfilename", value: "dump.rdb"},
-	{name: "dir", value: "", fixed: true},
-	{name: "hash-max-listpack-entries", kind: kindInt, value: "512", high: math.MaxInt64, apply: applyEncodings},
-	{name: "hash-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
-	{name: "hll-sparse-max-bytes", kind: kindMemory, value: "3000", high: math.MaxInt64, apply: applyEncodings},
-	{name: "hz", kind: kindInt, value: "10", low: 1, high: 500},
-	{name: "latency-monitor-threshold", kind: kindInt, value: "0", high: math.MaxInt64},
-	{name: "lazyfree-lazy-eviction", kind: kindBool, value: "no"},
-	{name: "lazyfree-lazy-expire", kind: kindBool, value: "no"},
-	{name: "lazyfree-lazy-server-del", kind: kindBool, value: "no"},
-	{name: "lazyfree-lazy-user-del", kind: kindBool, value: "no"},
-	{name: "lazyfree-lazy-user-flush", kind: kindBool, value: "no"},
-	{name: "lfu-decay-time", kind: kindInt, value: "1", high: math.MaxInt32},
-	{name: "lfu-log-factor", kind: kindInt, value: "10", high: math.MaxInt32},
-	{name: "list-compress-depth", kind: kindInt, value: "0", high: math.MaxInt32},
-	{name: "list-max-listpack-size", kind: kindInt, value: "-2", low: math.MinInt32, high: math.MaxInt32, apply: applyEncodings},
-	{name: "maxclients", kind: kindInt, value: "10000", low: 1, high: math.MaxInt32},
-	{name: "maxmemory", kind: kindMemory, value: "0", high: math.MaxInt64, apply: applyMemoryLimit},
-	{name: "maxmemory-policy", kind: kindEnum, value: "noeviction", apply: applyMemoryLimit, enum: []string{
-		"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction",
-	}},
-	{name: "maxmemory-samples", kind: kindInt, value: "5", low: 1, high: 64, apply: applyMemoryLimit},
-	{name: "min-replicas-max-lag", kind: kindInt, value: "10", high: math.MaxInt32},
-	{name: "min-replicas-to-write", kind: kindInt, value: "0", high: math.MaxInt32},
-	{name: "notify-keyspace-events", kind: kindNotify, value: "", apply: applyNotify},
-	{name: "port", kind: kindInt, value: "6379", high: 65535, fixed: true},
-	{name: "proto-max-bulk-len", kind: kindMemory, value: "536870912", low: 1 << 20, high: math.MaxInt64},
-	{name: "repl-backlog-size", kind: kindMemory, value: "10485760", low: 1, high: math.MaxInt64},
-	{name: "repl-backlog-ttl", kind: kindInt, value: "3600", high: math.MaxInt32},
-	{name: "repl-diskless-load", kind: kindEnum, value: "disabled", enum: []string{"disabled", "on-empty-db", "swapdb", "flush-before-load"}},
-	{name: "repl-diskless-sync", kind: kindBool, value: "yes"},
-	{name: "repl-diskless-sync-delay", kind: kindInt, value: "5", high: math.MaxInt32},
-	{name: "repl-ping-replica-period", kind: kindInt, value: "10", low: 1, high: math.MaxInt32},
-	{name: "repl-timeout", kind: kindInt, value: "60", low: 1, high: math.MaxInt32},
-	{name: "replica-lazy-flush", kind: kindBool, value: "no"},
-	{name: "replica-priority", kind: kindInt, value: "100", high: math.MaxInt32},
-	{name: "replica-read-only", kind: kindBool, value: "yes"},
-	{name: "replica-serve-stale-data", kind: kindBool, value: "yes"},
-	{name: "requirepass", value: "", secret: true, apply: func(s *Server, value string) { s.Auth.SetPassword(value) }},
-	{name: "save", value: ""},
-	{name: "set-max-intset-entries", kind: kindInt, value: "512", high: math.MaxInt64, apply: applyEncodings},
-	{name: "set-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64, apply: applyEncodings},
-	{name: "set-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
-	{name: "slowlog-log-slower-than", kind: kindInt, value: "10000", low: -1, high: math.MaxInt64},
-	{name: "slowlog-max-len", kind: kindInt, value: "128", high: math.MaxInt64},
-	{name: "stream-node-max-bytes", kind: kindMemory, value: "4096", high: math.MaxInt64, apply: applyEncodings},
-	{name: "stream-node-max-entries", kind: kindInt, value: "100", high: math.MaxInt64, apply: applyEncodings},
-	{name: "tcp-keepalive", kind: kindInt, value: "300", high: math.MaxInt32},
-	{name: "timeout", kind: kindInt, value: "0", high: math.MaxInt32},
-	{name: "tls-port", kind: kindInt, value: "0", high: 65535, fixed: true},
-	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64, apply: func(s *Server, _ string) {
-		s.tracking.mu.Lock()
-		defer s.tracking.mu.Unlock()
-		s.boundTracking()
-	}},
-	{name: "zset-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64, apply: applyEncodings},
-	{name: "zset-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
-}
-
-// aliases are Redis' older names.
-var aliases = map[string]string{
-	"hash-max-ziplist-entries": "hash-max-listpack-entries",
-	"hash-max-ziplist-value":   "hash-max-listpack-value",
-	"list-max-ziplist-size":    "list-max-listpack-size",
-	"min-slaves-max-lag":       "min-replicas-max-lag",
-	"min-slaves-to-write":      "min-replicas-to-write",
-	"repl-ping-slave-period":   "repl-ping-replica-period",
-	"slave-priority":           "replica-priority",
-	"slave-read-only":          "replica-read-only",
-	"slave-serve-stale-data":   "replica-serve-stale-data",
-	"zset-max-ziplist-entries": "zset-max-listpack-entries",
-	"zset-max-ziplist-value":   "zset-max-listpack-value",
 }
 
 // directiveByName is filled at start, as the directives' functions look into it themselves.
@@ -158,14 +71,37 @@ type Config struct {
 	normalHard atomic.Int64
 	normalSoft atomic.Int64
 	normalFor  atomic.Int64
+
+	slowlogAt  atomic.Int64 // nanoseconds; negative: never
+	slowlogLen atomic.Int64
+	latencyAt  atomic.Int64 // nanoseconds; 0: never
+	slowest    atomic.Int64 // the lower one of both: commands below concern neither
+
+	queryLimit   atomic.Int64 // bytes
+	maxBulk      atomic.Int64 // bytes
+	goodReplicas atomic.Int64 // that a write needs
+	savePoints   atomic.Pointer[[]savePoint]
 }
 
+// newConfig returns the defaults, applied.
 func newConfig(s *Server) *Config {
 	c := &Config{server: s, set: make(map[string]string)}
-	c.applyLimits(directiveByName["client-output-buffer-limit"].value)
-	c.applyEncodings()
+	s.Config = c
+	for i := range directives {
+		switch d := &directives[i]; d.name {
+		case "maxmemory", "maxmemory-policy", "maxmemory-samples", "lfu-decay-time", "lfu-log-factor", "requirepass":
+			// a new keyspace and a new Auth have these defaults
+		default:
+			if d.apply != nil {
+				d.apply(s, d.value)
+			}
+		}
+	}
 	return c
 }
+
+// QueryLimit is client-query-buffer-limit in bytes.
+func (c *Config) QueryLimit() int64 { return c.queryLimit.Load() }
 
 // UnknownDirectiveError is the error for a directive that is not in the table.
 type UnknownDirectiveError string
@@ -247,21 +183,8 @@ func CheckDirective(name, value string) error {
 // Valkey's.
 func (d *directive) normalize(value string) (string, error) {
 	switch d.kind {
-	case kindInt, kindMemory:
-		n, err := strconv.ParseInt(value, 10, 64)
-		if d.kind == kindMemory {
-			n, err = parseMemory(value)
-			if err != nil {
-				return "", fmt.Errorf("argument must be a memory value")
-			}
-		}
-		if err != nil {
-			return "", fmt.Errorf("argument couldn't be parsed into an integer")
-		}
-		if n < d.low || n > d.high {
-			return "", fmt.Errorf("argument must be between %d and %d inclusive", d.low, d.high)
-		}
-		return strconv.FormatInt(n, 10), nil
+	case kindInt, kindMemory, kindPercent:
+		return d.normalizeNumber(value)
 	case kindBool:
 		value = strings.ToLower(value)
 		if value != "yes" && value != "no" {
@@ -274,6 +197,8 @@ func (d *directive) normalize(value string) (string, error) {
 			return "", fmt.Errorf("argument(s) must be one of the following: %s", strings.Join(d.enum, ", "))
 		}
 		return value, nil
+	case kindPercentiles, kindSave, kindScores, kindShutdown:
+		return d.normalizeList(value)
 	case kindNotify:
 		classes, ok := parseClasses(value)
 		if !ok {
@@ -288,6 +213,155 @@ func (d *directive) normalize(value string) (string, error) {
 	default:
 		return value, nil
 	}
+}
+
+// normalizeNumber is normalize for numbers.
+func (d *directive) normalizeNumber(value string) (string, error) {
+	var n int64
+	var err error
+	switch d.kind {
+	case kindInt:
+		if n, err = strconv.ParseInt(value, 10, 64); err != nil {
+			return "", fmt.Errorf("argument couldn't be parsed into an integer")
+		}
+	case kindMemory:
+		if n, err = parseMemory(value); err != nil {
+			return "", fmt.Errorf("argument must be a memory value")
+		}
+	default:
+		share, percent := strings.CutSuffix(value, "%")
+		if percent {
+			n, err = strconv.ParseInt(share, 10, 64)
+		} else {
+			n, err = parseMemory(value)
+		}
+		if err != nil || n < 0 {
+			return "", fmt.Errorf("argument must be a memory or percent value")
+		}
+		if percent {
+			if n > -d.low {
+				return "", fmt.Errorf("percentage argument must be less or equal to %d", -d.low)
+			}
+			return share + "%", nil
+		}
+	}
+	if n < d.low || n > d.high {
+		return "", fmt.Errorf("argument must be between %d and %d inclusive", d.low, d.high)
+	}
+	return strconv.FormatInt(n, 10), nil
+}
+
+// normalizeList is normalize for values of several words.
+func (d *directive) normalizeList(value string) (string, error) {
+	words := strings.Fields(value)
+	switch d.kind {
+	case kindSave:
+		if _, err := parseSavePoints(words); err != nil {
+			return "", err
+		}
+	case kindPercentiles:
+		for _, word := range words {
+			f, err := strconv.ParseFloat(word, 64)
+			if err != nil {
+				return "", fmt.Errorf("Invalid latency-tracking-info-percentiles parameters") //nolint:staticcheck // Valkey's text
+			}
+			if !(f >= 0 && f <= 100) {
+				return "", fmt.Errorf("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+			}
+		}
+	case kindScores:
+		if len(words) != 3 {
+			return "", fmt.Errorf("wrong number of arguments")
+		}
+		for i, word := range words {
+			n, err := strconv.Atoi(word)
+			if err != nil || n < -2000 || n > 2000 {
+				return "", fmt.Errorf("Invalid oom-score-adj-values, elements must be between -2000 and 2000.") //nolint:staticcheck // Valkey's text
+			}
+			words[i] = strconv.Itoa(n)
+		}
+	default:
+		for i, word := range words {
+			words[i] = strings.ToLower(word)
+			if !slices.Contains([]string{"default", "save", "nosave", "now", "force"}, words[i]) {
+				return "", fmt.Errorf("argument(s) must be one of the following: default, save, nosave, now, force")
+			}
+		}
+		if slices.Contains(words, "save") && slices.Contains(words, "nosave") {
+			return "", fmt.Errorf("shutdown options SAVE and NOSAVE can't be used simultaneously")
+		}
+	}
+	return strings.Join(words, " "), nil
+}
+
+// savePoint asks for a snapshot after some time with at least so many changes.
+type savePoint struct {
+	after   time.Duration
+	changes uint64
+}
+
+func parseSavePoints(words []string) ([]savePoint, error) {
+	errInvalid := fmt.Errorf("Invalid save parameters") //nolint:staticcheck // Valkey's text
+	if len(words) == 1 && words[0] == `""` {
+		return nil, nil
+	}
+	if len(words)%2 != 0 {
+		return nil, errInvalid
+	}
+	var points []savePoint
+	for pair := range slices.Chunk(words, 2) {
+		seconds, err1 := strconv.ParseInt(pair[0], 10, 32)
+		changes, err2 := strconv.ParseInt(pair[1], 10, 32)
+		if err1 != nil || err2 != nil || seconds < 1 || changes < 0 {
+			return nil, errInvalid
+		}
+		points = append(points, savePoint{time.Duration(seconds) * time.Second, uint64(changes)})
+	}
+	return points, nil
+}
+
+func applySave(s *Server, value string) {
+	points, _ := parseSavePoints(strings.Fields(value)) // normalize has let it pass
+	s.Config.savePoints.Store(&points)
+}
+
+func applySlow(s *Server, _ string) {
+	c := s.Config
+	at := c.Int("slowlog-log-slower-than")
+	if at > 0 {
+		at = min(at, math.MaxInt64/1000) * 1000
+	}
+	latency := min(c.Int("latency-monitor-threshold"), math.MaxInt64/1_000_000) * 1_000_000
+	slowest := int64(math.MaxInt64)
+	if at >= 0 {
+		slowest = at
+	}
+	if latency > 0 {
+		slowest = min(slowest, latency)
+	}
+	length := c.Int("slowlog-max-len")
+	c.slowlogAt.Store(at)
+	c.slowlogLen.Store(length)
+	c.latencyAt.Store(latency)
+	c.slowest.Store(slowest)
+	s.slowlog.trim(int(min(length, math.MaxInt32)))
+}
+
+func applyRequestLimits(s *Server, _ string) {
+	s.Config.queryLimit.Store(s.Config.Int("client-query-buffer-limit"))
+	s.Config.maxBulk.Store(min(s.Config.Int("proto-max-bulk-len"), maxString))
+}
+
+func applyGoodReplicas(s *Server, _ string) {
+	need := s.Config.Int("min-replicas-to-write")
+	if s.Config.Int("min-replicas-max-lag") == 0 {
+		need = 0 // as in Valkey, either one switches it off
+	}
+	s.Config.goodReplicas.Store(need)
+}
+
+func applyLFU(s *Server, _ string) {
+	s.Space.SetLFU(int(s.Config.Int("lfu-log-factor")), int(s.Config.Int("lfu-decay-time")))
 }
 
 // parseMemory reads bytes with Valkey's units: k, kb, m, mb, g, gb; b.
@@ -370,7 +444,7 @@ func applyMemoryLimit(s *Server, _ string) {
 func parseLimits(text string) (map[string][3]int64, error) {
 	words := strings.Fields(text)
 	if len(words)%4 != 0 {
-		return nil, fmt.Errorf("wrong number of arguments in buffer limit configuration.") //nolint:staticcheck // Valkey's text
+		return nil, fmt.Errorf("Wrong number of arguments in buffer limit configuration.") //nolint:staticcheck // Valkey's text
 	}
 	limits := make(map[string][3]int64)
 	for group := range slices.Chunk(words, 4) {
@@ -382,10 +456,10 @@ func parseLimits(text string) (map[string][3]int64, error) {
 		soft, err2 := parseMemory(group[2])
 		seconds, err3 := strconv.ParseInt(group[3], 10, 32)
 		if class != "normal" && class != "slave" && class != "pubsub" {
-			return nil, fmt.Errorf("invalid client class specified in buffer limit configuration.") //nolint:staticcheck // Valkey's text
+			return nil, fmt.Errorf("Invalid client class specified in buffer limit configuration.") //nolint:staticcheck // Valkey's text
 		}
 		if err1 != nil || err2 != nil || err3 != nil || seconds < 0 {
-			return nil, fmt.Errorf("error in hard, soft or soft_seconds setting in buffer limit configuration.") //nolint:staticcheck // Valkey's text
+			return nil, fmt.Errorf("Error in hard, soft or soft_seconds setting in buffer limit configuration.") //nolint:staticcheck // Valkey's text
 		}
 		limits[class] = [3]int64{hard, soft, seconds}
 	}
@@ -409,72 +483,4 @@ func (c *Config) applyLimits(value string) {
 		c.pubsubSoft.Store(l[1])
 		c.pubsubFor.Store(l[2])
 	}
-}
-
-// CONFIG GET pattern [pattern …]
-func cmdCONFIGGET(c *Ctx) {
-	var found []string
-	for _, arg := range c.Args.Rest() {
-		pattern := []byte(strings.ToLower(string(arg)))
-		for name := range directiveByName {
-			if glob.Match(pattern, []byte(name)) && !slices.Contains(found, name) {
-				found = append(found, name)
-			}
-		}
-	}
-	slices.Sort(found)
-	c.Reply.Map(len(found))
-	for _, name := range found {
-		c.Reply.BulkString(name)
-		if d := directiveByName[name]; d.secret {
-			c.Reply.BulkString("")
-		} else {
-			c.Reply.BulkString(c.Server.Config.String(d.name))
-		}
-	}
-}
-
-// CONFIG SET directive value [directive value …]
-func cmdCONFIGSET(c *Ctx) {
-	words := c.Args.Rest()
-	if len(words)%2 != 0 {
-		c.Reply.Error("ERR wrong number of arguments for 'config|set' command")
-		return
-	}
-	type change struct {
-		d     *directive
-		value string
-	}
-	var changes []change
-	refuse := func(name, reason string) {
-		c.Reply.Error("ERR CONFIG SET failed (possibly related to argument '" + name + "') - " + reason)
-	}
-	for i := 0; i < len(words); i += 2 {
-		name := string(words[i])
-		d := directiveByName[strings.ToLower(name)]
-		if d == nil {
-			c.Reply.Error("ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'")
-			return
-		}
-		if d.fixed {
-			refuse(name, "can't set immutable config")
-			return
-		}
-		for _, earlier := range changes {
-			if earlier.d == d {
-				refuse(name, "duplicate parameter")
-				return
-			}
-		}
-		value, err := d.normalize(string(words[i+1]))
-		if err != nil {
-			refuse(name, err.Error())
-			return
-		}
-		changes = append(changes, change{d, value})
-	}
-	for _, ch := range changes {
-		c.Server.Config.store(ch.d, ch.value)
-	}
-	c.Reply.OK()
 }

@@ -175,6 +175,7 @@ func cmdRESET(c *Ctx) {
 	c.Server.discard(cl)
 	c.Server.unsubscribeAll(cl)
 	c.Server.track(cl, nil)
+	c.Server.monitor.remove(cl)
 	cl.Flags &= ClientInternal | ClientReplica | ClientPrimary
 	cl.Name, cl.Proto, cl.DB = "", 2, 0
 	c.Server.becomeDefault(cl)
@@ -221,7 +222,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
-			Flags: clientFlags, Categories: "slow connection", Handler: cmdHELP,
+			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdHELP,
 		},
 		{
 			Name: "id", Since: "5.0.0", Arity: 2, Summary: "Returns the id of the connection.",
@@ -376,6 +377,7 @@ func (c *Ctx) describe(cl *Client) string {
 		{s.flags&ClientReplica != 0, "S"},
 		{s.flags&ClientPrimary != 0, "M"},
 		{s.channels+s.patterns+s.shards > 0, "P"},
+		{s.flags&ClientMonitor != 0, "O"},
 		{s.flags&ClientMulti != 0, "x"},
 		{s.blocked, "b"},
 		{s.redirect >= 0, "t"},

@@ -2,6 +2,7 @@ package command
 
 import (
 	"strings"
+	"time"
 
 	"github.com/elastane/elastane/engine/acl"
 )
@@ -54,7 +55,9 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 		return refuse, ErrOOM
 	}
 	switch {
-	case writes && state&StateReplica != 0 && !cl.Has(ClientPrimary):
+	case writes && !cl.Has(ClientPrimary) && state&StateReplica == 0 && s.lacksReplicas():
+		return refuse, ErrNoReplicas
+	case writes && state&StateReplica != 0 && !cl.Has(ClientPrimary) && s.Config.Bool("replica-read-only"):
 		return refuse, ErrReadOnly
 	case cl.Proto < 3 && cl.subs.any() && !spec.Is(InSubscribe):
 		return refuse, "ERR Can't execute '" + strings.ToLower(string(argv[0])) +
@@ -94,7 +97,26 @@ func (s *Server) hasRoom(now int64) bool {
 	if s.Has(standsStill) { // since the gate looked: it is asked again before the command runs
 		return true
 	}
-	return s.Space.EnsureRoom(now)
+	began := monotonic()
+	ok := s.Space.EnsureRoom(now)
+	s.sampleLatency("eviction-cycle", time.Duration(monotonic()-began), now)
+	return ok
+}
+
+// GoodReplicas is what a Replication may have besides, for min-replicas-to-write.
+type GoodReplicas interface {
+	// GoodReplicas counts the replicas in sync that were heard of in the last maxLag seconds.
+	GoodReplicas(maxLag int64) int64
+}
+
+// lacksReplicas tells whether there are fewer good replicas than a write needs.
+func (s *Server) lacksReplicas() bool {
+	need := s.Config.goodReplicas.Load()
+	if need == 0 {
+		return false
+	}
+	r, ok := s.Replication.(GoodReplicas)
+	return !ok || r.GoodReplicas(s.Config.Int("min-replicas-max-lag")) < need
 }
 
 func (s *Server) loadingText() string {

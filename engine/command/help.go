@@ -7,18 +7,27 @@ func Help(c *Ctx) { cmdHELP(c) }
 
 // cmdHELP answers CONTAINER HELP with the container's records: one line for the subcommand, one for what it does.
 func cmdHELP(c *Ctx) {
-	container := c.Spec.container
-	name := strings.ToUpper(container.Name)
-	lines := []string{name + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"}
-	for _, sub := range container.sub.specs {
+	var usages []string
+	for _, sub := range c.Spec.container.sub.specs {
 		usage := strings.ToUpper(sub.Name)
 		if sub.Arity < 0 || sub.Arity > 2 {
 			usage += " ..."
 		}
-		lines = append(lines, usage, "    "+sub.Summary)
+		usages = append(usages, usage, sub.Summary)
 	}
-	c.Reply.Array(len(lines))
-	for _, line := range lines {
-		c.Reply.Simple(line)
+	c.listUsages(usages)
+}
+
+// help answers a container's HELP with words of its own: usages is a usage and what it does, in turn.
+func (c *Ctx) help(usages ...string) {
+	c.listUsages(append(usages, "HELP", "Print this help."))
+}
+
+func (c *Ctx) listUsages(usages []string) {
+	c.Reply.Array(len(usages) + 1)
+	c.Reply.Simple(strings.ToUpper(c.Spec.container.Name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
+	for i := 0; i < len(usages); i += 2 {
+		c.Reply.Simple(usages[i])
+		c.Reply.Simple("    " + usages[i+1])
 	}
 }

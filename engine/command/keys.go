@@ -541,7 +541,7 @@ func cmdObjectFREQ(c *Ctx) {
 	case !c.countsUse():
 		c.Reply.Error(ErrNoLFU)
 	default:
-		c.Reply.Int(int64(e.Frequency(c.Now)))
+		c.Reply.Int(int64(c.View.Space().Frequency(e, c.Now)))
 	}
 }
 

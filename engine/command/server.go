@@ -68,6 +68,11 @@ type Server struct {
 	waiting waiting
 
 	tracking trackers
+	slowlog  slowlog
+	latency  latencyMonitor
+	monitor  monitors
+	debug    debugState
+	savedAt  time.Time // when a save point last began a snapshot; Tick's own
 }
 
 // Host is what a node's commands can ask of the process around it (engine implements it). Nil methods do not
@@ -129,8 +134,8 @@ func NewServer(o ServerOptions) *Server {
 	}
 	s := &Server{ServerOptions: o, RunID: randomHex(20), Started: o.Clock()}
 	s.Auth.Users = acl.NewRegistry(o.Table.catalog)
-	s.Config = newConfig(s)
 	s.Space = keyspace.New(keyspace.Options{Databases: o.Databases, Hook: s.keyChanged})
+	newConfig(s)
 	return s
 }
 

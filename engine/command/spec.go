@@ -78,6 +78,7 @@ type Spec struct {
 	container *Spec // set by NewTable
 	full      string
 	sub       *Table
+	quick     bool // short enough to be timed together with others
 	shows     bool // changes what CLIENT LIST tells
 	id        int  // index into the statistics of commands
 }

@@ -75,7 +75,8 @@ func copySpec(from *Spec, container *Spec, next *int) *Spec {
 	}
 	s.id = *next
 	*next++
-	s.shows = s.Group == "connection" || s.Group == "pubsub"
+	s.quick = container == nil && !s.Is(Blocking) && (s.Is(Fast) || s.Name == "set")
+	s.shows = (s.Group == "connection" || s.Group == "pubsub") && s.Name != "ping" && s.Name != "echo"
 	switch {
 	case s.Name == "" || s.Name != strings.ToLower(s.Name):
 		panic(fmt.Sprintf("command: bad name %q", s.Name))

@@ -80,6 +80,12 @@ func (c *Ctx) remember(t *tracking, spec *Spec, argv [][]byte) {
 	s.boundTracking()
 }
 
+func applyTrackingLimit(s *Server, _ string) {
+	s.tracking.mu.Lock()
+	defer s.tracking.mu.Unlock()
+	s.boundTracking()
+}
+
 // boundTracking forgets keys above tracking-table-max-keys, and tells whoever has read them. mu is held.
 func (s *Server) boundTracking() {
 	limit := s.Config.Int("tracking-table-max-keys")

@@ -56,6 +56,13 @@ func (w *watches) remove(c *Client) {
 	c.touched.Store(false)
 }
 
+// keyCount is the number of keys that are watched, however many clients watch them.
+func (w *watches) keyCount() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.keys)
+}
+
 func (w *watches) touch(db int, key []byte) {
 	if w.count.Load() == 0 {
 		return

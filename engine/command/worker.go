@@ -38,6 +38,10 @@ type Worker struct {
 	table  *Table // … in this table
 
 	effectAt func(i int) (int, [][]byte)
+
+	group []executed // commands that have run and are not yet counted, see timing.go
+	mark  int64      // monotonic time at which the group began
+	depth int        // of handlers: more than 1 inside of EXEC or a script
 }
 
 // FlushAt is the size of waiting replies above which Overflow is called.
@@ -80,6 +84,7 @@ func (w *Worker) run(cl *Client, in []byte) (consumed, need int, suspended bool)
 	s := w.server
 	for consumed < len(in) && !cl.closing {
 		limits, most := resp.DefaultLimits(), maxBatch
+		limits.Bulk = int(s.Config.maxBulk.Load())
 		if !cl.Authenticated {
 			limits, most = resp.UnauthenticatedLimits(), 1 // AUTH changes the limits of what follows
 		}
@@ -100,19 +105,25 @@ func (w *Worker) run(cl *Client, in []byte) (consumed, need int, suspended bool)
 			}
 		}
 		w.prefetch(cl)
+		w.begin()
 		for i := range w.batch {
 			p := &w.batch[i]
 			if !w.process(cl, w.words[p.first:p.last:p.last], p.spec) {
+				w.settle(cl)
 				return consumed, 0, true
 			}
 			consumed = p.end
 			if cl.closing {
+				w.settle(cl)
 				return consumed, 0, false
 			}
 			if w.Overflow != nil && len(w.Reply.Buf) > FlushAt {
+				w.settle(cl)
 				w.Overflow()
+				w.begin()
 			}
 		}
+		w.settle(cl)
 		consumed = end
 		if err != nil {
 			s.Stats.ProtocolErrors.Add(1)
@@ -178,6 +189,7 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 	if spec != nil && len(argv) >= max(spec.Arity, -spec.Arity) {
 		w.keys = spec.AppendKeys(w.keys, argv)
 	}
+	ran := false
 	for {
 		state := s.State()
 		if state&StateClosed != 0 {
@@ -204,8 +216,15 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 				cl.stale = true
 				return false
 			}
+			ran = true
 		}
 		break
+	}
+	if len(w.Reply.Buf) > mark && w.Reply.Buf[mark] == '-' {
+		w.failed(spec, ran, w.Reply.Buf[mark:])
+	}
+	if ran {
+		w.executed(cl, spec, argv)
 	}
 	cl.LastActive, cl.LastSpec = w.now, spec
 	if spec != nil && spec.shows {
@@ -242,11 +261,22 @@ func (w *Worker) refused(cl *Client, spec *Spec, text string) {
 		text = "EXECABORT Transaction discarded because of: " + text
 	}
 	w.Reply.Error(text)
-	w.server.Stats.Errors.Add(1)
 	if spec != nil && spec.transaction == txExec {
 		w.server.discard(cl)
 	} else if cl.Has(ClientMulti) {
 		cl.Flags |= ClientDirtyExec
+	}
+}
+
+// failed counts an error reply, of a command that ran or was refused.
+func (w *Worker) failed(spec *Spec, ran bool, reply []byte) {
+	st := &w.server.Stats
+	st.failed(reply)
+	switch {
+	case ran:
+		st.of(spec).Failed.Add(1)
+	case spec != nil:
+		st.of(spec).Rejected.Add(1)
 	}
 }
 
@@ -261,6 +291,9 @@ const (
 // call runs one command under the stripes of its keys.
 func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcome {
 	s := w.server
+	if !spec.quick {
+		w.settle(cl)
+	}
 	set := w.stripes(spec, argv, w.keys)
 	if spec.transaction == txExec {
 		set = cl.tx.stripes(w)
@@ -284,6 +317,10 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	if t := cl.tracking.Load(); t != nil && t.skip {
 		w.marked = set
 		s.tracking.mark(set, cl)
+	}
+	w.depth = 0
+	if cl.Has(ClientNoTouch) && spec.full != "touch" {
+		w.view.NoTouch()
 	}
 	w.handle(c, spec, argv)
 	if cl.block.active && !c.blocked && !cl.block.over() && w.keepsWaiting(c, spec, argv, mark) {
@@ -330,8 +367,7 @@ func (w *Worker) handle(c *Ctx, spec *Spec, argv [][]byte) {
 	c.Args.reset(argv, skip)
 	c.Spec = spec
 	before, changes := len(c.effects), c.View.Changes()
-	spec.Handler(c)
-	c.Server.Stats.count(spec)
+	w.invoke(c, spec, argv)
 	if t := c.Client.tracking.Load(); t != nil && spec.Is(ReadOnly) && !c.blocked {
 		c.remember(t, spec, argv)
 	}
@@ -343,6 +379,32 @@ func (w *Worker) handle(c *Ctx, spec *Spec, argv [][]byte) {
 	if len(c.effects) == before && c.View.Changes() > changes && spec.Is(Write) {
 		c.Propagate(argv...)
 	}
+}
+
+// invoke runs the handler, and shows the command to MONITOR.
+func (w *Worker) invoke(c *Ctx, spec *Spec, argv [][]byte) {
+	w.depth++
+	defer func() { w.depth-- }()
+	exec := spec.transaction == txExec
+	if c.Server.monitor.count.Load() > 0 && !c.Client.block.active && !exec {
+		w.monitor(c, spec, argv)
+	}
+	if w.depth == 1 {
+		spec.Handler(c)
+	} else {
+		w.nested(c, spec, argv)
+	}
+	if exec && c.Server.monitor.count.Load() > 0 { // after what it ran
+		w.monitor(c, spec, argv)
+	}
+}
+
+func (w *Worker) monitor(c *Ctx, spec *Spec, argv [][]byte) {
+	from := ""
+	if w.depth > 1 && !c.Client.Has(ClientExec) {
+		from = "lua"
+	}
+	c.Server.monitor.feed(w, c.Client, spec, argv, from)
 }
 
 // feed sends the effects to the replicas. The stripes are held.

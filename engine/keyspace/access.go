@@ -1,15 +1,25 @@
 package keyspace
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"sync/atomic"
+)
 
 // The 24 access bits of an entry are, as in Valkey, the second of its last use (LRU), or, under an LFU policy, the
 // minute of the last decay (16 bits) and a logarithmic use counter (8 bits).
 const (
 	accessMask = 1<<24 - 1
-	lfuInit    = 5  // a new key's counter, so that it is not evicted at once
-	lfuLog     = 10 // lfu-log-factor
-	lfuDecay   = 1  // lfu-decay-time, minutes
+	lfuInit    = 5 // a new key's counter, so that it is not evicted at once
 )
+
+// lfu is how the use counter grows and decays; any goroutine may change it.
+type lfu struct{ log, decay atomic.Int64 }
+
+// SetLFU sets lfu-log-factor, and lfu-decay-time in minutes (0: a counter never decays). The defaults are 10 and 1.
+func (s *Space) SetLFU(logFactor, decayMinutes int) {
+	s.lfu.log.Store(int64(logFactor))
+	s.lfu.decay.Store(int64(decayMinutes))
+}
 
 func lruClock(now int64) uint32 { return uint32(now/1000) & accessMask }
 
@@ -26,32 +36,38 @@ func (v *View) newAccess() uint32 {
 // nextAccess returns the access bits of an entry that is used now.
 func (v *View) nextAccess(e Entry) uint32 {
 	if v.lfu {
-		return lfuMinutes(v.now)<<8 | lfuIncrement(lfuCounter(e.access(), v.now))
+		return lfuMinutes(v.now)<<8 | v.space.lfu.increment(v.space.lfu.counter(e.access(), v.now))
 	}
 	return lruClock(v.now)
 }
 
 // use marks an entry as used. It writes only if something changed, to keep the cache line clean.
 func (v *View) use(e Entry) {
+	if v.noTouch {
+		return
+	}
 	if fresh := v.nextAccess(e); fresh != e.access() {
 		putAccess(e.head(), fresh)
 	}
 }
 
-// lfuCounter returns the use counter less one for each decay time that has passed.
-func lfuCounter(access uint32, now int64) uint32 {
-	passed := (lfuMinutes(now) - access>>8) & 0xffff / lfuDecay
-	counter := access & 0xff
-	return counter - min(counter, passed)
+// counter returns the use counter less one for each decay time that has passed.
+func (l *lfu) counter(access uint32, now int64) uint32 {
+	counter, decay := access&0xff, l.decay.Load()
+	if decay == 0 {
+		return counter
+	}
+	passed := int64((lfuMinutes(now)-access>>8)&0xffff) / decay
+	return counter - uint32(min(int64(counter), passed))
 }
 
-// lfuIncrement adds one with a probability that falls as the counter grows.
-func lfuIncrement(counter uint32) uint32 {
+// increment adds one with a probability that falls as the counter grows.
+func (l *lfu) increment(counter uint32) uint32 {
 	if counter == 255 {
 		return counter
 	}
 	base := max(int(counter)-lfuInit, 0)
-	if rand.IntN(base*lfuLog+1) == 0 {
+	if rand.Int64N(int64(base)*l.log.Load()+1) == 0 {
 		counter++
 	}
 	return counter
@@ -60,5 +76,5 @@ func lfuIncrement(counter uint32) uint32 {
 // Idle returns for how many seconds the key was not used; meaningless under an LFU policy.
 func (e Entry) Idle(now int64) int64 { return int64((lruClock(now) - e.access()) & accessMask) }
 
-// Frequency returns the logarithmic use counter (0 to 255); meaningless unless the policy is an LFU one.
-func (e Entry) Frequency(now int64) int { return int(lfuCounter(e.access(), now)) }
+// Frequency returns the logarithmic use counter (0 to 255) of an entry; meaningless unless the policy is an LFU one.
+func (s *Space) Frequency(e Entry, now int64) int { return int(s.lfu.counter(e.access(), now)) }

@@ -192,6 +192,9 @@ func (e Entry) ExpireAt() int64 {
 	return *(*int64)(unsafe.Add(e.p, int(e.keyAt)-8))
 }
 
+// Memory is the bytes of the entry's block: header, key, and the string or the collection's root.
+func (e Entry) Memory() int { return arena.Size(e.size()) }
+
 // freeValue gives back what a collection's root names.
 func (e Entry) freeValue(h *arena.Heap) {
 	if free := freeFuncs[e.Type()]; free != nil {

@@ -118,7 +118,7 @@ func (s *Space) evictFrom(stripe int, limit *MemoryLimit, now int64) bool {
 		}
 		t.sample(limit, func(b *bucket, slot int) {
 			p := spot{database: d, stripe: stripe, b: b, slot: slot}
-			if score := limit.Policy.score(p.entry(), now); score > bestScore {
+			if score := s.score(limit.Policy, p.entry(), now); score > bestScore {
 				best, bestDB, bestScore = p, db, score
 			}
 		})
@@ -160,12 +160,12 @@ func (t *table) sample(limit *MemoryLimit, fn func(b *bucket, slot int)) {
 }
 
 // score says how well a key is fit for eviction: the higher, the sooner it goes.
-func (p Policy) score(e Entry, now int64) int64 {
+func (s *Space) score(p Policy, e Entry, now int64) int64 {
 	switch p {
 	case AllKeysLRU, VolatileLRU:
 		return e.Idle(now)
 	case AllKeysLFU, VolatileLFU:
-		return int64(255 - e.Frequency(now))
+		return int64(255 - s.Frequency(e, now))
 	case VolatileTTL:
 		return -e.ExpireAt()
 	}

@@ -124,19 +124,22 @@ func TestEvictionOfMuchIsShared(t *testing.T) {
 }
 
 func TestFrequency(t *testing.T) {
+	var l lfu
+	l.log.Store(10)
+	l.decay.Store(1)
 	counter := uint32(lfuInit)
 	for range 100_000 {
-		counter = lfuIncrement(counter)
+		counter = l.increment(counter)
 	}
 	if counter < 50 || counter > 255 {
 		t.Errorf("100,000 uses count %d", counter)
 	}
-	if got := lfuIncrement(255); got != 255 {
+	if got := l.increment(255); got != 255 {
 		t.Errorf("the counter went from 255 to %d", got)
 	}
 	access := lfuMinutes(60_000*10)<<8 | 100
 	for minutes, want := range map[int64]uint32{10: 100, 11: 99, 60: 50, 200: 0, 10 + 1<<16: 100} {
-		if got := lfuCounter(access, minutes*60_000); got != want {
+		if got := l.counter(access, minutes*60_000); got != want {
 			t.Errorf("after %d minutes the counter is %d, want %d", minutes-10, got, want)
 		}
 	}

@@ -117,3 +117,40 @@ func (s *Space) expireTable(now int64) (looked, deleted int, end bool) {
 	}
 	return looked, deleted, end
 }
+
+// AverageTTL reckons for how many more milliseconds the keys of a database that have an expiry live, from some of them; 0
+// if there are none. No stripe may be held.
+func (s *Space) AverageTTL(db int, now int64) int64 {
+	const enough = 64
+	var sum, n int64
+	for stripe := range Stripes {
+		d := s.databases[db].Load()
+		if d == nil || n >= enough {
+			break
+		}
+		if d.tables[stripe].expires.Load() == 0 {
+			continue
+		}
+		var v View
+		v.Begin(s, StripeSet(1)<<stripe, db, now, ExpiryIgnore)
+		if v.database != nil {
+			t := &v.database.tables[stripe]
+			end := t.dir.Load() == nil
+			for c := (cursor{}); !end && n < enough; {
+				var b *bucket
+				if b, c, end = t.next(c); b == nil {
+					continue
+				}
+				for m := b.volatile(); m != 0; m &= m - 1 {
+					sum += max(0, entryAt(b.ref(bits.TrailingZeros32(m))).ExpireAt()-now)
+					n++
+				}
+			}
+		}
+		v.End()
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / n
+}

@@ -49,6 +49,7 @@ type Space struct {
 	hook      Hook
 	limit     atomic.Pointer[MemoryLimit]
 	notices   atomic.Uint32
+	lfu       lfu
 	databases []atomic.Pointer[database] // nil until the first key, and again after a flush
 	stripes   [Stripes]stripe
 
@@ -81,6 +82,7 @@ func New(o Options) *Space {
 	}
 	s := &Space{hook: o.Hook, databases: make([]atomic.Pointer[database], o.Databases)}
 	s.limit.Store(&MemoryLimit{})
+	s.SetLFU(10, 1)
 	return s
 }
 
@@ -149,7 +151,7 @@ func (s *Space) Dirty() (n uint64) {
 	return n
 }
 
-// Stats are counters for INFO. They only grow.
+// Stats are counters for INFO. They grow until ResetStats.
 type Stats struct {
 	Hits, Misses     uint64 // of Find
 	Expired, Evicted uint64 // keys
@@ -166,6 +168,19 @@ func (s *Space) Stats() (st Stats) {
 	}
 	return st
 }
+
+// ResetStats sets the counters of Stats to zero.
+func (s *Space) ResetStats() {
+	for i := range s.stripes {
+		p := &s.stripes[i]
+		for _, counter := range []*atomic.Uint64{&p.hits, &p.misses, &p.expired, &p.evicted} {
+			counter.Store(0)
+		}
+	}
+}
+
+// ReservedMemory returns the bytes of the pages that the heap has taken from the system.
+func (s *Space) ReservedMemory() int64 { return s.heap.Reserved() }
 
 // Keys returns how many keys a database has, and how many of them have an expiry. Keys that have expired but
 // are not yet deleted count, as in Valkey. It needs no lock.

@@ -34,6 +34,7 @@ type View struct {
 	now      int64
 	expiry   Expiry
 	lfu      bool
+	noTouch  bool
 	open     int // Edits
 	changes  int
 	hits     uint32
@@ -80,6 +81,9 @@ func (v *View) settle() {
 		st.misses.Add(uint64(v.misses))
 	}
 }
+
+// NoTouch keeps the View from marking keys as used (CLIENT NO-TOUCH).
+func (v *View) NoTouch() { v.noTouch = true }
 
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }

@@ -37,6 +37,16 @@ func (r *Replication) replicas() []ReplicaInfo {
 	return all
 }
 
+// GoodReplicas counts the replicas in sync that were heard of in the last maxLag seconds (min-replicas-max-lag).
+func (r *Replication) GoodReplicas(maxLag int64) (n int64) {
+	for _, a := range r.Replicas() {
+		if a.Online && a.Lag <= maxLag {
+			n++
+		}
+	}
+	return n
+}
+
 // Link tells a replica's primary and the state of the link in ROLE's words: connect, connecting, handshake, sync,
 // connected. ok is false on a primary.
 func (r *Replication) Link() (host string, port int, state string, ok bool) {
