@@ -32,6 +32,9 @@ var table = sync.OnceValue(func() *command.Table {
 	return command.NewTable(command.Families(), repl.Commands(), cluster.Commands())
 })
 
+// Commands is the table of all commands, the same for every node.
+func Commands() *command.Table { return table() }
+
 // Runtime owns the event loops that nodes share.
 type Runtime struct {
 	logger *slog.Logger

@@ -54,11 +54,19 @@ const (
 	ErrGeoAny          = "ERR the ANY argument requires COUNT argument"
 	ErrSortByCluster   = "ERR BY option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
 	ErrSortGetCluster  = "ERR GET option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
+	ErrSortByDenied    = "ERR BY option of SORT denied due to insufficient ACL permissions."
+	ErrSortGetDenied   = "ERR GET option of SORT denied due to insufficient ACL permissions."
 	ErrSortScores      = "ERR One or more scores can't be converted into double"
 	ErrLCSStrings      = "ERR The specified keys must contain string values"
 	ErrLCSLenIdx       = "ERR If you want both the length and indexes, please just use IDX."
 	ErrLCSMemory       = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 	ErrSameObject      = "ERR source and destination objects are the same"
+	ErrBusyKey         = "BUSYKEY Target key name already exists."
+	ErrRestoreTTL      = "ERR Invalid TTL value, must be >= 0"
+	ErrRestoreIdle     = "ERR Invalid IDLETIME value, must be >= 0"
+	ErrRestoreFreq     = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+	ErrDumpFooter      = "ERR DUMP payload version or checksum are wrong"
+	ErrDumpFormat      = "ERR Bad data format"
 )
 
 func errArity(name string) string { return "ERR wrong number of arguments for '" + name + "' command" }

@@ -25,6 +25,7 @@ func Families() []Spec {
 		geoSpecs,
 		sortSpecs,
 		keySpecs,
+		dumpSpecs,
 		hashSpecs,
 		listSpecs,
 		setSpecs,

@@ -48,10 +48,16 @@ func readSort(c *Ctx, key []byte, stores bool) (q sortQuery) {
 			if hasStar(q.by) && c.mayLeaveSlot(q.by, key) {
 				a.Fail(ErrSortByCluster)
 			}
+			if hasStar(q.by) && !c.mayReadAnyKey() {
+				a.Fail(ErrSortByDenied)
+			}
 		case a.Len() > 1 && a.Word("GET"):
 			pattern := a.Bytes()
 			if string(pattern) != "#" && c.mayLeaveSlot(pattern, key) {
 				a.Fail(ErrSortGetCluster)
+			}
+			if !c.mayReadAnyKey() {
+				a.Fail(ErrSortGetDenied)
 			}
 			q.get = append(q.get, pattern)
 		default:

@@ -282,10 +282,11 @@ func (t *trimming) exact(c *Ctx, s *ds.Stream, words [][]byte) {
 		return
 	}
 	words[t.sign] = wordEquals
-	if t.ByID {
-		words[t.at] = c.streamID(s.FirstID())
-	} else {
+	switch {
+	case !t.ByID:
 		words[t.at] = c.number(int64(s.Len()))
+	case s.Len() > 0: // without a first entry the ID that was given tells as much
+		words[t.at] = c.streamID(s.FirstID())
 	}
 }
 

@@ -435,7 +435,7 @@ func cmdXCLAIM(c *Ctx) {
 	if moved && len(c.effects) == before {
 		c.propagateGroupID(key, g)
 	}
-	c.endClaims(&e, key, before, created, name)
+	c.endClaims(&e, key, before, created, n > 0)
 }
 
 // claimer is the consumer of XCLAIM and XAUTOCLAIM, which they make if it is not there.
@@ -460,16 +460,16 @@ func (c *Ctx) claim(key []byte, s *ds.Stream, g ds.Group, d ds.Delivery, justID 
 	c.propagateClaim(key, g, d)
 }
 
-// endClaims ends XCLAIM and XAUTOCLAIM.
-func (c *Ctx) endClaims(e *groupEdit, key []byte, before int, created bool, name []byte) {
+// endClaims ends XCLAIM and XAUTOCLAIM. created says that they made the consumer, claimed that it got an entry.
+func (c *Ctx) endClaims(e *groupEdit, key []byte, before int, created, claimed bool) {
 	ev := keyspace.Event{}
 	if created {
 		ev = eventXgroupCreateConsumer
-		if len(c.effects) == before { // no claim tells the replicas of the consumer
-			c.Propagate(wordXGROUP, wordCREATECONSUMER, key, e.group.Name(), name)
+		if !claimed { // no claim tells the replicas of the consumer
+			c.Propagate(wordXGROUP, wordCREATECONSUMER, key, e.group.Name(), c.Args.argv[3])
 		}
 	}
-	e.end(created || len(c.effects) > before, ev)
+	e.end(len(c.effects) > before, ev)
 	if len(c.effects) == before {
 		c.PropagateNothing()
 	}
@@ -535,7 +535,7 @@ func cmdXAUTOCLAIM(c *Ctx) {
 	for _, id := range deleted {
 		c.replyStreamID(id)
 	}
-	c.endClaims(&e, key, before, created, name)
+	c.endClaims(&e, key, before, created, n > 0)
 }
 
 var secondKey = Keys{First: 2, Last: 2, Step: 1}

@@ -78,3 +78,17 @@ func (e Entry) Idle(now int64) int64 { return int64((lruClock(now) - e.access())
 
 // Frequency returns the logarithmic use counter (0 to 255) of an entry; meaningless unless the policy is an LFU one.
 func (s *Space) Frequency(e Entry, now int64) int { return int(s.lfu.counter(e.access(), now)) }
+
+// SetIdle makes the key look unused for so many seconds; without effect under an LFU policy.
+func (v *View) SetIdle(e Entry, seconds int64) {
+	if !v.lfu {
+		putAccess(e.head(), lruClock(v.now-1000*min(seconds, accessMask)))
+	}
+}
+
+// SetFrequency sets the logarithmic use counter; without effect unless the policy is an LFU one.
+func (v *View) SetFrequency(e Entry, counter uint8) {
+	if v.lfu {
+		putAccess(e.head(), lfuMinutes(v.now)<<8|uint32(counter))
+	}
+}

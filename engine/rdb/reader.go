@@ -184,9 +184,8 @@ func (in *reader) checksum(version int) error {
 	return nil
 }
 
-// value reads a key and its value in whichever encoding code says.
-func (in *reader) value(code byte, k Key) error {
-	var kind Type
+// kindOf is the kind of a value of a type as it stands in files, 0 for one that this package does not know.
+func kindOf(code byte) (kind Type) {
 	switch code {
 	case typeString:
 		kind = String
@@ -198,7 +197,15 @@ func (in *reader) value(code byte, k Key) error {
 		kind = SortedSet
 	case typeHash, typeHashZiplist, typeHashListpack:
 		kind = Hash
+	case typeStream1, typeStream2, typeStream3:
+		kind = Stream
 	}
+	return kind
+}
+
+// value reads a key and its value in whichever encoding code says.
+func (in *reader) value(code byte, k Key) error {
+	kind := kindOf(code)
 	// The key's own bytes live in a buffer of their own: they have to outlast the elements.
 	name, err := in.str(&in.key)
 	if err != nil {
@@ -249,6 +256,8 @@ func (in *reader) elements(code byte, k Key) error {
 		return nil
 	case typeListQuicklist, typeListQuicklist2:
 		return in.quicklist(code, k)
+	case typeStream1, typeStream2, typeStream3:
+		return in.stream(code, k)
 	}
 	blob, err := in.str(&in.packed)
 	if err != nil {

@@ -20,6 +20,7 @@ type Writer struct {
 	cur  Type
 	n    int64
 	tmp  [16]byte
+	bare bool // a single value without a key, for DUMP
 }
 
 // NewWriter starts a snapshot on w, which it buffers.
@@ -54,12 +55,12 @@ func (w *Writer) Begin(k Key) {
 	if w.left != 0 {
 		w.fail(fmt.Errorf("rdb: key started while %d elements are missing", w.left))
 	}
-	if k.DB != w.db {
+	if k.DB != w.db && !w.bare {
 		w.db = k.DB
 		w.byte(opSelectDB)
 		w.length(uint64(k.DB))
 	}
-	if k.ExpireAt != 0 {
+	if k.ExpireAt != 0 && !w.bare {
 		w.byte(opExpireTimeMS)
 		binary.LittleEndian.PutUint64(w.tmp[:8], uint64(k.ExpireAt))
 		w.raw(w.tmp[:8])
@@ -76,18 +77,25 @@ func (w *Writer) Begin(k Key) {
 		code = typeHash
 	case SortedSet:
 		code = typeZset2
+	case Stream:
+		code = typeStream3
 	default:
 		w.fail(fmt.Errorf("rdb: cannot write a value of type %d", k.Type))
 	}
-	if k.Len <= 0 {
+	if k.Len <= 0 && k.Type != Stream {
 		w.fail(fmt.Errorf("rdb: a %s of %d elements cannot be written", k.Type, k.Len))
 	}
 	w.byte(code)
-	w.str(k.Name)
+	if !w.bare {
+		w.str(k.Name)
+	}
 	if k.Type != String {
 		w.length(uint64(k.Len))
 	}
 	w.left, w.cur = k.Len, k.Type
+	if k.Type == Stream {
+		w.left++ // Meta
+	}
 }
 
 // ResizeDB tells readers how many keys, and how many with a time to live, follow in db. It may be a

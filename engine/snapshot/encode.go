@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/elastane/elastane/engine/arena"
-	"github.com/elastane/elastane/engine/ds"
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/rdb"
 )
@@ -126,48 +125,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 func (q *queue) add(_, db int, e keyspace.Entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	k := rdb.Key{DB: db, Name: e.Key(), ExpireAt: e.ExpireAt()}
-	switch e.Type() {
-	case keyspace.TypeString:
-		k.Type = rdb.String
-		q.rdb.Begin(k)
-		q.rdb.Element(e.Value())
-	case keyspace.TypeList:
-		v := ds.OpenList(q.heap, arena.GetRef(e.Value()))
-		k.Type, k.Len = rdb.List, v.Len()
-		q.rdb.Begin(k)
-		v.Each(0, false, func(elem []byte) bool {
-			q.rdb.Element(elem)
-			return true
-		})
-	case keyspace.TypeSet:
-		v := ds.OpenSet(q.heap, arena.GetRef(e.Value()))
-		k.Type, k.Len = rdb.Set, v.Len()
-		q.rdb.Begin(k)
-		v.Each(func(member []byte) bool {
-			q.rdb.Element(member)
-			return true
-		})
-	case keyspace.TypeHash:
-		v := ds.OpenHash(q.heap, arena.GetRef(e.Value()))
-		k.Type, k.Len = rdb.Hash, v.Len()
-		q.rdb.Begin(k)
-		v.Each(func(field, value []byte) bool {
-			q.rdb.Field(field, value)
-			return true
-		})
-	case keyspace.TypeZSet:
-		v := ds.OpenSortedSet(q.heap, arena.GetRef(e.Value()))
-		k.Type, k.Len = rdb.SortedSet, v.Len()
-		q.rdb.Begin(k)
-		v.Each(0, false, func(member []byte, score float64) bool {
-			q.rdb.Member(member, score)
-			return true
-		})
-	default:
-		// Begin refuses the type, and the snapshot fails: leaving a key out would lose it.
-		q.rdb.Begin(k)
-	}
+	write(q.rdb, q.heap, rdb.Key{DB: db, Name: e.Key(), ExpireAt: e.ExpireAt()}, e)
 }
 
 // send passes on what has gathered, if it is worth it or the end.

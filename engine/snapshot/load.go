@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/elastane/elastane/engine/arena"
-	"github.com/elastane/elastane/engine/ds"
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/rdb"
 )
@@ -25,7 +24,7 @@ type Loaded struct {
 // Load adds the keys of the snapshot in r to space. Keys whose time has come are there as well: their deletion has to reach
 // the replicas, or to come from the primary, as at any other time. After an error some keys are there.
 func Load(ctx context.Context, r io.Reader, space *keyspace.Space, now time.Time) (Loaded, error) {
-	l := &loader{ctx: ctx, space: space, now: now.UnixMilli()}
+	l := &loader{ctx: ctx, space: space, now: now.UnixMilli(), builder: builder{heap: space.Heap(), limits: DefaultLimits}}
 	err := rdb.Read(r, l)
 	if l.discard != nil { // the value that broke off
 		l.discard()
@@ -45,14 +44,9 @@ type loader struct {
 	id     string
 	offset int64
 
-	key     rdb.Key
-	text    []byte
-	hash    ds.Hash
-	list    ds.List
-	set     ds.Set
-	zset    ds.SortedSet
-	discard func() // frees the value at hand
-	view    keyspace.View
+	key rdb.Key
+	builder
+	view keyspace.View
 }
 
 func (l *loader) Aux(name, value string) error {
@@ -86,77 +80,37 @@ func (l *loader) Begin(k rdb.Key) error {
 		return fmt.Errorf("the snapshot has database %d, this node has %d databases", k.DB, l.space.Databases())
 	}
 	l.key = k
-	heap := l.space.Heap()
-	switch k.Type {
-	case rdb.Hash:
-		l.hash = ds.OpenHash(heap, arena.Nil)
-		l.discard = l.hash.Free
-	case rdb.List:
-		l.list = ds.OpenList(heap, arena.Nil)
-		l.discard = l.list.Free
-	case rdb.Set:
-		l.set = ds.OpenSet(heap, arena.Nil)
-		l.discard = l.set.Free
-	case rdb.SortedSet:
-		l.zset = ds.OpenSortedSet(heap, arena.Nil)
-		l.discard = l.zset.Free
-	}
-	return nil
-}
-
-func (l *loader) Element(v []byte) error {
-	switch l.key.Type {
-	case rdb.String:
-		l.text = append(l.text[:0], v...)
-	case rdb.List:
-		l.list.Push(false, v, ds.DefaultListLimits)
-	default:
-		l.set.Add(v, ds.DefaultSetLimits)
-	}
-	return nil
-}
-
-func (l *loader) Field(field, value []byte) error {
-	l.hash.Set(field, value, ds.DefaultHashLimits)
-	return nil
-}
-
-func (l *loader) Member(member []byte, score float64) error {
-	l.zset.Set(member, score, ds.DefaultLimits)
+	l.begin(k.Type)
 	return nil
 }
 
 func (l *loader) End() error {
 	l.out.Keys++
 	k := l.key
+	value, err := l.end()
+	if err != nil {
+		return err
+	}
 	l.view.Begin(l.space, keyspace.StripeOf(k.Name), k.DB, l.now, keyspace.ExpiryIgnore)
 	defer l.view.End()
-	if k.Type == rdb.String {
-		l.view.SetString(k.Name, l.text, k.ExpireAt, keyspace.Event{})
-		if cap(l.text) > 1<<20 {
-			l.text = nil
-		}
-		return nil
+	value.Put(&l.view, k.Name, k.ExpireAt, keyspace.Event{})
+	if cap(l.text) > 1<<20 {
+		l.text = nil
 	}
-	var t keyspace.Type
-	var enc ds.Encoding
-	var root arena.Ref
-	switch k.Type {
-	case rdb.Hash:
-		t, enc, root = keyspace.TypeHash, l.hash.Encoding(), l.hash.Root()
-	case rdb.List:
-		t, enc, root = keyspace.TypeList, l.list.Encoding(), l.list.Root()
-	case rdb.Set:
-		t, enc, root = keyspace.TypeSet, l.set.Encoding(), l.set.Root()
-	default:
-		t, enc, root = keyspace.TypeZSet, l.zset.Encoding(), l.zset.Root()
-	}
-	w := l.view.Edit(k.Name)
-	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
-	if k.ExpireAt != 0 {
-		w.SetExpireAt(k.ExpireAt)
-	}
-	w.Done(keyspace.Event{})
-	l.discard = nil
 	return nil
+}
+
+// Put makes key hold the value, whatever it was. expireAt is Unix milliseconds, 0 for none.
+func (v *Value) Put(view *keyspace.View, key []byte, expireAt int64, ev keyspace.Event) {
+	if v.Type == keyspace.TypeString {
+		view.SetString(key, v.Text, expireAt, ev)
+		return
+	}
+	w := view.Edit(key)
+	arena.PutRef(w.Create(v.Type, keyspace.EncodingOf(v.Encoding), arena.RefBytes), v.Root)
+	if expireAt != 0 {
+		w.SetExpireAt(expireAt)
+	}
+	w.Done(ev)
+	v.free = nil
 }

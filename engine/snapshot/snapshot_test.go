@@ -34,6 +34,8 @@ func init() {
 		keyspace.TypeList: func(h *arena.Heap, r arena.Ref) { v := ds.OpenList(h, r); v.Free() },
 		keyspace.TypeSet:  func(h *arena.Heap, r arena.Ref) { v := ds.OpenSet(h, r); v.Free() },
 		keyspace.TypeZSet: func(h *arena.Heap, r arena.Ref) { v := ds.OpenSortedSet(h, r); v.Free() },
+
+		keyspace.TypeStream: func(h *arena.Heap, r arena.Ref) { v := ds.OpenStream(h, r); v.Free() },
 	}
 	for t, f := range free {
 		keyspace.RegisterFree(t, func(h *arena.Heap, _ keyspace.Encoding, root []byte) { f(h, arena.GetRef(root)) })
@@ -80,6 +82,20 @@ func collection(s *keyspace.Space, db int, key string, t keyspace.Type, n int) {
 			x.Set(name(i), float64(i)/3, ds.DefaultLimits)
 		}
 		root, enc = x.Root(), x.Encoding()
+	case keyspace.TypeStream:
+		x := ds.NewStream(h)
+		for i := range n {
+			x.Append(ds.StreamID{Ms: uint64(i) + 1}, [][]byte{[]byte("field"), name(i)}, ds.DefaultStreamLimits)
+		}
+		g, _ := x.CreateGroup([]byte("group"), ds.StreamID{Ms: uint64(n)}, ds.EntriesReadUnknown)
+		for i := range 3 {
+			c, _ := g.CreateConsumer(name(i), now, -1)
+			for j := i; j < n; j += 3 {
+				g.Deliver(ds.StreamID{Ms: uint64(j) + 1}, c, now-int64(j), uint64(i))
+			}
+		}
+		x.Delete(ds.StreamID{Ms: 2})
+		root, enc = x.Root(), ds.Listpacks
 	}
 	w := v.Edit([]byte(key))
 	arena.PutRef(w.Create(t, keyspace.EncodingOf(enc), arena.RefBytes), root)
@@ -93,7 +109,7 @@ func sample() *keyspace.Space {
 	}
 	set(s, 0, "past", "to be deleted by its primary", now-1)
 	set(s, 0, "later", "there", now+1)
-	for _, t := range []keyspace.Type{keyspace.TypeHash, keyspace.TypeList, keyspace.TypeSet, keyspace.TypeZSet} {
+	for _, t := range []keyspace.Type{keyspace.TypeHash, keyspace.TypeList, keyspace.TypeSet, keyspace.TypeZSet, keyspace.TypeStream} {
 		for _, n := range []int{1, 100, 5000} {
 			collection(s, 4, fmt.Sprintf("%s%d", t, n), t, n)
 		}
@@ -123,6 +139,22 @@ func (l *lines) Field(f, v []byte) error {
 func (l *lines) Member(m []byte, s float64) error {
 	l.elem = append(l.elem, fmt.Sprintf("%s@%v", m, s))
 	return nil
+}
+
+func (l *lines) note(what string, v any) error {
+	l.elem = append(l.elem, fmt.Sprintf("%s %v", what, v))
+	return nil
+}
+
+func (l *lines) Block(master rdb.ID, list []byte) error {
+	return l.note("block", fmt.Sprintf("%v %x", master, list))
+}
+func (l *lines) Meta(m rdb.StreamMeta) error         { return l.note("meta", m) }
+func (l *lines) Group(g rdb.StreamGroup) error       { return l.note("group", g) }
+func (l *lines) Consumer(c rdb.StreamConsumer) error { return l.note("consumer", c) }
+func (l *lines) Owns(id rdb.ID) error                { return l.note("owns", id) }
+func (l *lines) Pending(id rdb.ID, time int64, count uint64) error {
+	return l.note("pending", []any{id, time, count})
 }
 
 func (l *lines) End() error {
