@@ -29,9 +29,9 @@ const (
 	ClientReplySkipNext                          // CLIENT REPLY SKIP: the next one has none
 	ClientNoEvict                                // CLIENT NO-EVICT
 	ClientNoTouch                                // CLIENT NO-TOUCH
+	ClientMonitor                                // MONITOR was sent
 	ClientCaching                                // CLIENT CACHING was sent: holds for the next command
 	ClientBrokenRedirect                         // the client that was to get the invalidations is gone
-	ClientMonitor                                // MONITOR was sent
 	ClientScript                                 // its script is running
 )
 

@@ -200,11 +200,7 @@ var directives = []directive{
 	{name: "tls-session-cache-size", kind: kindInt, value: "20480", high: math.MaxInt32, inert: inertTLS},
 	{name: "tls-session-cache-timeout", kind: kindInt, value: "300", high: math.MaxInt32, inert: inertTLS},
 	{name: "tls-session-caching", kind: kindBool, value: "yes", inert: inertTLS},
-	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64, apply: func(s *Server, _ string) {
-		s.tracking.mu.Lock()
-		defer s.tracking.mu.Unlock()
-		s.boundTracking()
-	}},
+	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64, apply: applyTrackingLimit},
 	{name: "unixsocket", value: "", fixed: true, inert: inertHost},
 	{name: "unixsocketgroup", value: "", fixed: true, inert: inertHost},
 	{name: "unixsocketperm", value: "0", fixed: true, inert: inertHost},

@@ -135,6 +135,9 @@ func (c *Ctx) store(key, value []byte, expireAt int64) {
 		return
 	}
 	c.View.SetString(key, value, expireAt, eventSet)
+	if expireAt > 0 {
+		c.View.Note(key, eventExpire)
+	}
 	switch expireAt {
 	case 0:
 		c.Propagate(wordSET, key, value)

@@ -80,6 +80,12 @@ func (c *Ctx) remember(t *tracking, spec *Spec, argv [][]byte) {
 	s.boundTracking()
 }
 
+func applyTrackingLimit(s *Server, _ string) {
+	s.tracking.mu.Lock()
+	defer s.tracking.mu.Unlock()
+	s.boundTracking()
+}
+
 // boundTracking forgets keys above tracking-table-max-keys, and tells whoever has read them. mu is held.
 func (s *Server) boundTracking() {
 	limit := s.Config.Int("tracking-table-max-keys")
@@ -256,7 +262,9 @@ func (s *Server) track(cl *Client, t *tracking) {
 	case old == nil && t != nil:
 		tr.clients.Add(1)
 	case old != nil && t == nil:
-		tr.clients.Add(-1)
+		if tr.clients.Add(-1) == 0 { // nothing is told of changes any more
+			tr.keys, tr.items = nil, 0
+		}
 	}
 	delete(tr.casters, cl)
 	if t != nil && t.broadcast {
@@ -267,7 +275,7 @@ func (s *Server) track(cl *Client, t *tracking) {
 	}
 }
 
-// prefixCount is how many different prefixes are broadcast.
+// counts tells how many keys are noted, for how many clients, and how many different prefixes are broadcast.
 func (tr *trackers) counts() (keys, items, prefixes int) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()

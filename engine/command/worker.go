@@ -380,6 +380,7 @@ func (w *Worker) handle(c *Ctx, spec *Spec, argv [][]byte) {
 	c.Args.reset(argv, skip)
 	c.Spec = spec
 	before, changes := len(c.effects), c.View.Changes()
+	c.View.SetWriting(spec.Is(Write))
 	w.invoke(c, spec, argv)
 	if t := c.Client.tracking.Load(); t != nil && spec.Is(ReadOnly) && !c.blocked {
 		c.remember(t, spec, argv)

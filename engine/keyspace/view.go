@@ -37,6 +37,7 @@ type View struct {
 	noTouch  bool
 	open     int // Edits
 	changes  int
+	writing  bool // a miss is no news
 	hits     uint32
 	misses   uint32
 }
@@ -205,6 +206,12 @@ func (v *View) tell(db int, key []byte, ev Event) {
 	}
 }
 
+// SetWriting says that what follows is a command that writes: EventMiss is for commands that read.
+func (v *View) SetWriting(on bool) { v.writing = on }
+
+// Note raises a further event of a key that was changed through this View; it does not count as a change.
+func (v *View) Note(key []byte, ev Event) { v.tell(v.db, key, ev) }
+
 // changed settles a change that a command asked for.
 func (v *View) changed(db int, key []byte, ev Event) {
 	v.changes++
@@ -255,7 +262,7 @@ func (v *View) Find(key []byte) (Entry, bool) {
 	p := v.lookup(key, false)
 	if p.slot < 0 {
 		v.misses++
-		if v.space.notices.Load()&noticeMiss != 0 {
+		if v.space.notices.Load()&noticeMiss != 0 && !v.writing {
 			v.tell(v.db, key, EventMiss)
 		}
 		return Entry{}, false
