@@ -271,7 +271,7 @@ RPUSH {w} {i} {i} {i} {i}
 SADD {w} {i}
 SORT {w} {ASC|DESC|} {LIMIT 1 3|LIMIT -5 2|LIMIT 2 -1|LIMIT 90 1|LIMIT x 1|} {GET #|GET s*|GET # GET h*->m1|GET nostar|STORE|}
 SORT {w} BY {s*|h*->m1|h*->} {ASC|DESC|} {GET h*->m2|}
-SORT {w} BY {h*->m1|x*} {ASC|DESC|} ALPHA
+SORT {w} BY {h*->m1|q*} {ASC|DESC|} ALPHA
 SORT {l|t|z} BY nosort {ASC|DESC|} {LIMIT 1 3|} {STORE {l}|STORE {l} GET s* GET #}
 SORT {e} BY nosort {ASC|DESC|} {LIMIT 1 3|LIMIT 0 90|}
 SORT {t} {ALPHA|ALPHA DESC|ALPHA LIMIT 1 2|BY nosort STORE {l}|ALPHA STORE {l}}
