@@ -577,3 +577,29 @@ func TestWait(t *testing.T) {
 		t.Errorf("after UNBLOCK: %d %v", n, err)
 	}
 }
+
+// Without an append-only file nothing is ever in one.
+func TestWaitAOF(t *testing.T) {
+	c := start(t, newTestRuntime(t), engine.Options{}).client(redis.Options{})
+	ctx := context.Background()
+	for args, want := range map[string]string{
+		"0 0 0": "[0 0]", "0 1 1": "[0 0]",
+		"1 0 0":  "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+		"2 0 0":  "ERR value is out of range, value must between 0 and 1",
+		"0 -1 0": "ERR value is out of range, must be positive",
+		"0 0 -1": "ERR timeout is negative",
+	} {
+		words := []any{"WAITAOF"}
+		for _, w := range strings.Fields(args) {
+			words = append(words, w)
+		}
+		v, err := c.Do(ctx, words...).Result()
+		got := fmt.Sprint(v)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("WAITAOF %s: %s, want %s", args, got, want)
+		}
+	}
+}

@@ -18,6 +18,10 @@ var serverSpecs = []Spec{
 				Flags: hidden | NoScript | Loading | Stale, Categories: "admin slow dangerous", Handler: cmdCONFIGGET,
 			},
 			{
+				Name: "help", Since: "5.0.0", Arity: 2, Summary: "Describes the subcommands.",
+				Flags: Loading | Stale, Categories: "slow", Handler: cmdHELP,
+			},
+			{
 				Name: "resetstat", Since: "2.0.0", Arity: 2, Summary: "Resets the statistics.",
 				Flags: hidden | NoScript | Loading | Stale, Categories: "admin slow dangerous", Handler: cmdCONFIGRESETSTAT,
 			},

@@ -125,7 +125,6 @@ SCAN 0 COUNT 100000
 SCAN 0 COUNT 100000 MATCH {s*|*1} TYPE {string|hash|zset|list|set}
 SCAN {x|0 COUNT|0 COUNT 0|0 FOO 1}
 OBJECT ENCODING {h}
-OBJECT ENCODING {y}
 HSET {h} {mv*}
 HSET {h} {m}
 HMSET {h} {mv*}
@@ -271,7 +270,7 @@ RPUSH {w} {i} {i} {i} {i}
 SADD {w} {i}
 SORT {w} {ASC|DESC|} {LIMIT 1 3|LIMIT -5 2|LIMIT 2 -1|LIMIT 90 1|LIMIT x 1|} {GET #|GET s*|GET # GET h*->m1|GET nostar|STORE|}
 SORT {w} BY {s*|h*->m1|h*->} {ASC|DESC|} {GET h*->m2|}
-SORT {w} BY {h*->m1|x*} {ASC|DESC|} ALPHA
+SORT {w} BY {h*->m1|q*} {ASC|DESC|} ALPHA
 SORT {l|t|z} BY nosort {ASC|DESC|} {LIMIT 1 3|} {STORE {l}|STORE {l} GET s* GET #}
 SORT {e} BY nosort {ASC|DESC|} {LIMIT 1 3|LIMIT 0 90|}
 SORT {t} {ALPHA|ALPHA DESC|ALPHA LIMIT 1 2|BY nosort STORE {l}|ALPHA STORE {l}}
@@ -612,8 +611,8 @@ func differential(t *testing.T, proto int) {
 		argv := g.command()
 		if argv[0] == "OBJECT" && argv[1] == "ENCODING" {
 			// Redis 7.0 has no packed lists and sets yet, and tells other things of strings.
-			// SORT unpacks sorted sets there.
-			if kind := ask(t, redis, []string{"TYPE", argv[2]}).Str; kind != "hash" && argv[2][0] != 'y' {
+			// SORT unpacks sorted sets there, and ZADD of many pairs does in Valkey, equal members or not.
+			if kind := ask(t, redis, []string{"TYPE", argv[2]}).Str; kind != "hash" {
 				continue
 			}
 		}

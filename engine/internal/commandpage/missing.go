@@ -18,7 +18,7 @@ var missing = []struct{ names, reason string }{
 		"Scripts and functions are not built yet.",
 	},
 	{
-		"config|help config|rewrite debug latency latency|doctor latency|graph latency|help latency|histogram latency|history latency|latest " +
+		"config|rewrite debug latency latency|doctor latency|graph latency|help latency|histogram latency|history latency|latest " +
 			"latency|reset lolwut memory|doctor memory|help memory|malloc-stats memory|purge memory|stats monitor " +
 			"slowlog slowlog|get slowlog|help slowlog|len slowlog|reset",
 		"Not built yet.",
