@@ -42,7 +42,8 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 	d.client.Flags |= command.ClientPrimary
 	d.client.Authenticated = true
 	d.walker = &snapshot.Walker{
-		Space: server.Space, Version: server.Version, Clock: server.Clock,
+		Limits: d.server.EncodingLimits,
+		Space:  server.Space, Version: server.Version, Clock: server.Clock,
 		Position: func() (snapshot.Position, bool) {
 			p, ok := d.replication.Position()
 			return snapshot.Position(p), ok
@@ -128,7 +129,7 @@ func (d *durability) LoadSnapshot(ctx context.Context, r *bufio.Reader) (streamD
 	d.mu.Unlock()
 	d.server.SetState(command.StateLoading, true)
 	d.flush()
-	l, err := snapshot.Load(ctx, r, d.server.Space, d.server.Clock())
+	l, err := snapshot.Load(ctx, r, d.server.Space, d.server.EncodingLimits(), d.server.Clock())
 	if err != nil {
 		d.flush()
 	}

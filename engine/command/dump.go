@@ -10,6 +10,12 @@ import (
 
 var eventRestore = keyspace.Event{Name: "restore", Class: 'g'}
 
+// EncodingLimits are the configured limits of the compact encodings, for values that are loaded.
+func (s *Server) EncodingLimits() snapshot.Limits {
+	e := s.Config.encodings.Load()
+	return snapshot.Limits{Hash: e.hash, List: e.list, Set: e.set, SortedSet: e.sortedSet}
+}
+
 // DUMP key
 func cmdDUMP(c *Ctx) {
 	key := c.Args.Bytes()
@@ -81,8 +87,7 @@ func cmdRESTORE(c *Ctx) {
 		return
 	}
 
-	enc := c.encodings()
-	value, err := snapshot.RestoreDump(dump, c.heap(), snapshot.Limits{Hash: enc.hash, List: enc.list, Set: enc.set, SortedSet: enc.sortedSet})
+	value, err := snapshot.RestoreDump(dump, c.heap(), c.Server.EncodingLimits())
 	if err != nil {
 		if errors.Is(err, rdb.ErrDumpFooter) {
 			c.Reply.Error(ErrDumpFooter)

@@ -40,6 +40,9 @@ type Walker struct {
 	Exclude  sync.Locker
 	Position func() (p Position, ok bool)
 
+	// Limits are the limits of the encodings when a Saver loads into Space; nil: DefaultLimits.
+	Limits func() Limits
+
 	once sync.Once
 	turn chan struct{}
 }

@@ -21,10 +21,10 @@ type Loaded struct {
 	Position *Position
 }
 
-// Load adds the keys of the snapshot in r to space. Keys whose time has come are there as well: their deletion has to reach
+// Load adds the keys of the snapshot in r to space, in encodings within the limits. Keys whose time has come are there as well: their deletion has to reach
 // the replicas, or to come from the primary, as at any other time. After an error some keys are there.
-func Load(ctx context.Context, r io.Reader, space *keyspace.Space, now time.Time) (Loaded, error) {
-	l := &loader{ctx: ctx, space: space, now: now.UnixMilli(), builder: builder{heap: space.Heap(), limits: DefaultLimits}}
+func Load(ctx context.Context, r io.Reader, space *keyspace.Space, limits Limits, now time.Time) (Loaded, error) {
+	l := &loader{ctx: ctx, space: space, now: now.UnixMilli(), builder: builder{heap: space.Heap(), limits: limits}}
 	err := rdb.Read(r, l)
 	if l.discard != nil { // the value that broke off
 		l.discard()

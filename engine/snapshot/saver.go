@@ -96,7 +96,11 @@ func (s *Saver) Load(ctx context.Context) (Loaded, error) {
 		return Loaded{}, fmt.Errorf("opening the snapshot: %w", err)
 	}
 	began := time.Now()
-	l, err := Load(ctx, f, s.walker.Space, s.o.Clock())
+	limits := DefaultLimits
+	if s.walker.Limits != nil {
+		limits = s.walker.Limits()
+	}
+	l, err := Load(ctx, f, s.walker.Space, limits, s.o.Clock())
 	err = errors.Join(err, f.Close())
 	if err != nil {
 		return Loaded{}, fmt.Errorf("loading the snapshot %s, which was left as it is: %w", s.Path(), err)
