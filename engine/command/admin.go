@@ -90,16 +90,18 @@ func cmdDBSIZE(c *Ctx) {
 // FLUSHALL [ASYNC | SYNC]
 func cmdFLUSHALL(c *Ctx) {
 	var gone []dbKey
+	var dbs []int
 	for db := range c.Server.Space.Databases() {
 		gone = append(gone, c.watchedIn(db)...)
+		dbs = append(dbs, db)
 	}
-	c.flush(gone, c.View.FlushAll)
+	c.flush(gone, c.View.FlushAll, dbs...)
 }
 
 // FLUSHDB [ASYNC | SYNC]
-func cmdFLUSHDB(c *Ctx) { c.flush(c.watchedIn(c.View.DB()), c.View.Flush) }
+func cmdFLUSHDB(c *Ctx) { c.flush(c.watchedIn(c.View.DB()), c.View.Flush, c.View.DB()) }
 
-func (c *Ctx) flush(watched []dbKey, flush func(async bool) int) {
+func (c *Ctx) flush(watched []dbKey, flush func(async bool) int, dbs ...int) {
 	async := c.Args.Word("ASYNC")
 	if !async {
 		c.Args.Word("SYNC")
@@ -110,6 +112,9 @@ func (c *Ctx) flush(watched []dbKey, flush func(async bool) int) {
 	}
 	flush(async)
 	c.Server.watches.touchEach(watched)
+	for _, k := range c.Server.waiting.of(dbs...) { // consumers are told that their group has gone
+		c.Server.waiting.signal(k.db, []byte(k.key))
+	}
 	c.Server.InvalidateAll()
 	c.Propagate(c.Args.argv...)
 	c.Reply.OK()
