@@ -214,7 +214,7 @@ func (c *Ctx) resolve(r *reading) (ok bool) {
 }
 
 func (c *Ctx) resolveID(r *reading, i int, id []byte, s *ds.Stream) (problem string) {
-	ok := true
+	var ok bool
 	switch string(id) {
 	case "$":
 		if r.group != nil {
