@@ -62,7 +62,7 @@ func cmdXREAD(c *Ctx) {
 	mark, served := len(c.Reply.Buf), 0
 	for i, key := range r.keys {
 		e, found := c.View.Find(key)
-		if !found {
+		if !found || e.Type() != keyspace.TypeStream {
 			continue
 		}
 		s := ds.OpenStream(c.heap(), arena.GetRef(e.Value()))
@@ -192,9 +192,12 @@ func readMilliseconds(c *Ctx) time.Time {
 func (c *Ctx) resolve(r *reading) (ok bool) {
 	r.after, r.fresh = make([]ds.StreamID, len(r.ids)), make([]bool, len(r.ids))
 	for i, id := range r.ids {
-		s, ok := c.findStream(r.keys[i])
-		if !ok {
-			return false
+		var s ds.Stream
+		// A reader that waits is not told that the key has become something else: it may become a stream again.
+		if e, found := c.View.Peek(r.keys[i]); !found || e.Type() == keyspace.TypeStream || r.group != nil || !c.Client.block.active {
+			if s, ok = c.findStream(r.keys[i]); !ok {
+				return false
+			}
 		}
 		if r.group != nil {
 			if _, found := s.Group(r.group); !found {
@@ -211,7 +214,7 @@ func (c *Ctx) resolve(r *reading) (ok bool) {
 }
 
 func (c *Ctx) resolveID(r *reading, i int, id []byte, s *ds.Stream) (problem string) {
-	ok := true
+	var ok bool
 	switch string(id) {
 	case "$":
 		if r.group != nil {
