@@ -32,6 +32,11 @@ test: build ## run every test that needs no internet
 	@scripts/ensure postgres redis aws
 	ELASTANE_BINARY=$(CURDIR)/bin/elastane go test $(PACKAGES)
 
+.PHONY: race
+race: ## run the tests, but those of the whole program, under the race detector
+	@scripts/ensure go gcc postgres redis
+	CGO_ENABLED=1 go test -race $$(go list $(PACKAGES) | grep -v /internal/e2e)
+
 .PHONY: lint
 lint: ## check format, vet, lint rules and that generated files are up to date
 	@scripts/tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_LINT_VERSION)

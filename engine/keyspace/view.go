@@ -84,6 +84,12 @@ func (v *View) settle() {
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }
 
+// Stripes returns the stripes that the View holds, and Expiry what it does with keys whose time has come.
+func (v *View) Stripes() StripeSet { return v.set }
+
+// Expiry is described at Stripes.
+func (v *View) Expiry() Expiry { return v.expiry }
+
 // DB returns the selected database.
 func (v *View) DB() int { return v.db }
 
@@ -203,6 +209,9 @@ func (v *View) insert(db int, p *spot, key []byte, t Type, enc Encoding, access 
 	v.setSlot(p, r, expireAt != 0)
 	table.keys.Add(1)
 	p.found = entryAt(r)
+	if v.space.notices.Load()&noticeNew != 0 {
+		v.tell(db, key, EventNew)
+	}
 	return p.found
 }
 
@@ -227,6 +236,9 @@ func (v *View) Find(key []byte) (Entry, bool) {
 	p := v.lookup(key, false)
 	if p.slot < 0 {
 		v.misses++
+		if v.space.notices.Load()&noticeMiss != 0 {
+			v.tell(v.db, key, EventMiss)
+		}
 		return Entry{}, false
 	}
 	v.hits++

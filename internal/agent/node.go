@@ -122,7 +122,10 @@ func (n *node) run(ctx context.Context) {
 			n.idle(ctx, spec, nil)
 			continue
 		}
-		n.log.Warn("the node is not at its spec yet", "epoch", spec.GetEpoch(), "error", errors.Join(err, pending))
+		// One that keeps failing is told of ever less often: at the 1st, 2nd, 4th, 8th … try.
+		if try := n.failures + 1; try&(try-1) == 0 {
+			n.log.Warn("the node is not at its spec yet", "epoch", spec.GetEpoch(), "try", try, "error", errors.Join(err, pending))
+		}
 		retry, stop := n.agent.clock.After(backoff(n.failures, minRetry, maxRetry))
 		n.failures++
 		n.idle(ctx, spec, retry)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -197,18 +196,18 @@ func (d *dev) ready(ctx context.Context) error {
 	return err
 }
 
-// shellLines are what a shell sources to point the AWS CLI, SDKs and Terraform at this server. What
-// the user has set stays as it is.
+// shellLines are what a shell sources to point the AWS CLI, SDKs and Terraform at this server. What is
+// set in the shell that sources them stays as it is.
 func (d *dev) shellLines(caFile string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# elastane is ready: source these lines, or the file %s\n", filepath.Join(d.DataDir, "env"))
 	fmt.Fprintf(&b, "export AWS_ENDPOINT_URL_ELASTICACHE=%s\n", shellQuote("http://"+reachable(d.cp.web.listener.Addr())))
-	if d.cp.open() && os.Getenv("AWS_ACCESS_KEY_ID") == "" {
-		b.WriteString("export AWS_ACCESS_KEY_ID=test\nexport AWS_SECRET_ACCESS_KEY=test\n")
+	if d.cp.open() {
+		b.WriteString("export AWS_ACCESS_KEY_ID=\"${AWS_ACCESS_KEY_ID:-test}\" AWS_SECRET_ACCESS_KEY=\"${AWS_SECRET_ACCESS_KEY:-test}\"\n")
 	}
-	if os.Getenv("AWS_REGION") == "" && os.Getenv("AWS_DEFAULT_REGION") == "" {
-		b.WriteString("export AWS_REGION=us-east-1\nexport AWS_DEFAULT_REGION=us-east-1\n")
-	}
+	// Both names: some tools read only the one, some only the other.
+	b.WriteString("export AWS_REGION=\"${AWS_REGION:-${AWS_DEFAULT_REGION:-us-east-1}}\"\n")
+	b.WriteString("export AWS_DEFAULT_REGION=\"${AWS_DEFAULT_REGION:-$AWS_REGION}\"\n")
 	fmt.Fprintf(&b, "export ELASTANE_CA_FILE=%s\n", shellQuote(caFile))
 	return b.String()
 }

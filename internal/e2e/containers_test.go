@@ -65,6 +65,10 @@ func TestComposeFleet(t *testing.T) {
 		Env:     map[string]string{"AWS_ENDPOINT_URL_ELASTICACHE": "http://127.0.0.1:" + strconv.Itoa(port)},
 	}}
 	eventually(t, "the control plane in its container is ready", func() bool { return healthy(d) == nil })
+	// A group that is asked for before there is room for it fails, as on AWS: the agents come first.
+	eventually(t, "the agents in their containers join", func() bool {
+		return strings.Contains(get(t, d.endpoint()+"/metrics"), `elastane_agents{connected="true"} 3`)
+	})
 	g := d.create(t, &elasticache.CreateReplicationGroupInput{
 		ReplicationGroupId: aws.String("contained"), NumCacheClusters: aws.Int32(3), AutomaticFailoverEnabled: aws.Bool(true), MultiAZEnabled: aws.Bool(true),
 	})

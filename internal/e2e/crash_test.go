@@ -3,6 +3,11 @@ package e2e
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,11 +103,51 @@ func TestPostgresGoneAndBack(t *testing.T) {
 	require.NoError(t, c.Set(t.Context(), "while", "away", 0).Err(), "a cache does not fall when the control plane does")
 
 	database.start(t)
-	eventually(t, "the API works again", func() bool {
-		_, err := d.api().DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{})
+	requireRecovered(t, d, "independent")
+}
+
+// dev starts its private Postgres again when that is killed, and goes on.
+func TestPrivatePostgresKilled(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	g := d.create(t, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("steady"), NumCacheClusters: aws.Int32(1)})
+	raw, err := os.ReadFile(filepath.Join(d.Dir, "postgres", "cluster", "postmaster.pid"))
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.SplitN(string(raw), "\n", 2)[0])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+
+	c := cache(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	require.NoError(t, c.Set(t.Context(), "while", "away", 0).Err())
+	requireRecovered(t, d, "steady")
+}
+
+// requireRecovered checks that a new group can be made after the database was away, and that a known one is
+// known still. Until then a request may be answered with 503: each connection to the old server is found
+// dead only when it is used.
+func requireRecovered(t *testing.T, d *dev, known string) {
+	t.Helper()
+	in := &elasticache.CreateReplicationGroupInput{
+		ReplicationGroupId: aws.String("afterwards"), ReplicationGroupDescription: aws.String("made after the database was away"),
+		Engine: aws.String("redis"), CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(1),
+	}
+	succeeds := func(err error) bool {
+		if err != nil {
+			requireAPIError(t, err, "ServiceUnavailable", 503)
+		}
 		return err == nil
+	}
+	eventually(t, "a group can be made", func() bool {
+		_, err := d.api().CreateReplicationGroup(t.Context(), in)
+		var done *types.ReplicationGroupAlreadyExistsFault // by a request whose answer was lost
+		return errors.As(err, &done) || succeeds(err)
 	})
-	d.create(t, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("afterwards"), NumCacheClusters: aws.Int32(1)})
+	for _, id := range []string{*in.ReplicationGroupId, known} {
+		eventually(t, id+" is available", func() bool {
+			out, err := d.api().DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id})
+			return succeeds(err) && *out.ReplicationGroups[0].Status == "available"
+		})
+	}
 }
 
 // Deleting while creating, and creating anew under the same name, leaves nothing of the first behind.

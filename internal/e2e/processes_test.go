@@ -85,12 +85,30 @@ func (f *fleet) tokenFile(i int) string { return filepath.Join(f.dir, "token-"+s
 func (f *fleet) startAgent(t *testing.T, i int) {
 	t.Helper()
 	low := f.ports + 100*i
+	// One agent finds its token in the file that serve writes, the other is given one by hand.
+	join := []string{"--join-token-file", f.tokenFile(i)}
+	if i == 1 {
+		join = []string{"--join-token", f.token(t)}
+	}
 	var err error
-	f.agents[i], err = proc.Launch(binary, "agent", "--server", f.agent, "--join-token-file", f.tokenFile(i),
-		"--zone", region+string(rune('a'+i)), "--data", filepath.Join(f.dir, "agent-"+strconv.Itoa(i)), "--host", "host-"+strconv.Itoa(i),
+	f.agents[i], err = proc.Launch(binary, append([]string{
+		"agent", "--server", f.agent,
+		"--zone", region + string(rune('a'+i)), "--data", filepath.Join(f.dir, "agent-"+strconv.Itoa(i)), "--host", "host-" + strconv.Itoa(i),
 		"--addresses", "ports", "--advertise-host", "127.0.0.1", "--cluster-host", "127.0.0.1",
-		"--port-range", strconv.Itoa(low)+"-"+strconv.Itoa(low+99))
+		"--port-range", strconv.Itoa(low) + "-" + strconv.Itoa(low+99),
+	}, join...)...)
 	require.NoError(t, err)
+}
+
+// token asks the program for a join token.
+func (f *fleet) token(t *testing.T) string {
+	t.Helper()
+	p, err := proc.Launch(binary, "fleet", "token", "--database-url", f.database)
+	require.NoError(t, err)
+	token := <-p.Lines
+	require.Equal(t, 0, p.Wait(), p.Log)
+	require.NotEmpty(t, token)
+	return token
 }
 
 // A fleet of processes serves caches, goes on without its control plane, and its agents come back
