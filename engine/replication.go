@@ -70,7 +70,6 @@ func newDurability(ctx context.Context, server *command.Server, o Options) (*dur
 	if p := loaded.Position; p != nil {
 		d.replication.Restore(repl.Position(*p))
 	}
-	d.saver.Start()
 	return d, nil
 }
 

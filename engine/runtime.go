@@ -133,6 +133,7 @@ func (rt *Runtime) tick(l *loop.Loop) {
 		n := nodes[int(rt.tickAt.Add(1)-1)%len(nodes)]
 		if n.enter() {
 			n.server.Tick()
+			n.durability.saver.Tick(began)
 			n.leave()
 		}
 		if time.Since(began) > tickBudget {

@@ -54,10 +54,11 @@ type saveState struct {
 	took      time.Duration
 	saves     int64
 	scheduled bool
+	next      time.Time // when Tick may save again
 	closed    bool
 }
 
-// NewSaver returns a saver for the walker's keyspace; Start begins the saving by interval, Close ends it.
+// NewSaver returns a saver for the walker's keyspace; Tick saves by interval, Close ends it.
 func NewSaver(o SaverOptions, walker *Walker) *Saver {
 	if o.Files == nil {
 		o.Files = OS{}
@@ -108,37 +109,48 @@ func (s *Saver) Load(ctx context.Context) (Loaded, error) {
 	return l, nil
 }
 
-// Start begins to save by the interval.
-func (s *Saver) Start() {
+// Tick starts a snapshot if its time has come and something has changed. The owner calls it often, on no goroutine in
+// particular: an idle node needs neither goroutine nor timer. now is real time, as the intervals are.
+func (s *Saver) Tick(now time.Time) {
 	if s.o.Dir == "" || s.o.Interval <= 0 {
 		return
 	}
-	s.owned.Add(1)
-	go s.run()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state.next.IsZero():
+		s.state.next = now.Add(s.o.Interval)
+		return
+	case now.Before(s.state.next):
+		return
+	}
+	s.state.next = now.Add(s.o.Interval)
+	if s.state.closed || s.state.running || s.state.scheduled || s.walker.Space.Dirty() == s.state.savedAt {
+		return
+	}
+	s.startSave()
 }
 
-func (s *Saver) run() {
-	defer s.owned.Done()
-	t := time.NewTimer(s.o.Interval)
-	defer t.Stop()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-t.C:
+// startSave saves on a goroutine. Call with mu held.
+func (s *Saver) startSave() {
+	s.state.scheduled = true
+	s.owned.Add(1)
+	go func() {
+		defer s.owned.Done()
+		err := s.save(s.ctx)
+		if errors.Is(err, ErrSaving) || s.ctx.Err() != nil {
+			err = nil
 		}
 		wait := s.o.Interval
-		if s.Changes() > 0 {
-			if err := s.save(s.ctx); err != nil && s.ctx.Err() == nil && !errors.Is(err, ErrSaving) {
-				s.o.Logger.Error("saving the snapshot failed", "error", err)
-				wait = max(wait, time.Second)
-			}
-			s.mu.Lock()
-			wait = max(wait, 10*s.state.took)
-			s.mu.Unlock()
+		if err != nil {
+			s.o.Logger.Error("saving the snapshot failed", "error", err)
+			wait = max(wait, time.Second)
 		}
-		t.Reset(wait)
-	}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.state.scheduled = false
+		s.state.next = time.Now().Add(max(wait, 10*s.state.took))
+	}()
 }
 
 // Changes is the number of changes that are in no snapshot yet (rdb_changes_since_last_save).
@@ -164,18 +176,7 @@ func (s *Saver) SaveInBackground() error {
 	case s.state.running || s.state.scheduled:
 		return ErrSaving
 	}
-	s.state.scheduled = true
-	s.owned.Add(1)
-	go func() {
-		defer s.owned.Done()
-		err := s.save(s.ctx)
-		s.mu.Lock()
-		s.state.scheduled = false
-		s.mu.Unlock()
-		if err != nil && s.ctx.Err() == nil {
-			s.o.Logger.Error("saving the snapshot failed", "error", err)
-		}
-	}()
+	s.startSave()
 	return nil
 }
 

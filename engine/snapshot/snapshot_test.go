@@ -341,13 +341,20 @@ func TestSavesByItself(t *testing.T) {
 	saver := NewSaver(SaverOptions{
 		Dir: t.TempDir(), Clock: clock, Interval: time.Millisecond, Files: watched{renamed: renamed},
 	}, &Walker{Space: s, Clock: clock})
-	saver.Start()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
 	for i := range 3 {
 		set(s, 0, "k", fmt.Sprint(i), 0)
-		select {
-		case <-renamed:
-		case <-time.After(10 * time.Second):
-			t.Fatal("never saved")
+		for saved := false; !saved; {
+			select {
+			case <-renamed:
+				saved = true
+			case now := <-tick.C:
+				saver.Tick(now)
+			case <-deadline:
+				t.Fatal("never saved")
+			}
 		}
 	}
 	if err := saver.Close(context.Background()); err != nil {
