@@ -223,9 +223,8 @@ func (r *replyReader) count(in []byte) (whole, used int, err error) {
 					r.skip = n + 2
 					continue
 				}
-				r.open += max(n, 0)
-				if line[0] == '*' && n < 0 {
-					n = 0
+				if line[0] == '*' {
+					r.open += max(n, 0)
 				}
 			}
 		}
