@@ -6,38 +6,36 @@ package parameters
 var Unsent = map[string]string{
 	"cluster-enabled": "the replication group's cluster mode decides, and the node's slot map carries it",
 
-	"acl-pubsub-default":                  noUsers,
-	"acllog-max-len":                      noUsers,
+	"acl-pubsub-default":                  notYet,
+	"acllog-max-len":                      notYet,
 	"active-defrag-cycle-max":             noFragments,
 	"active-defrag-cycle-min":             noFragments,
 	"active-defrag-ignore-bytes":          noFragments,
 	"active-defrag-max-scan-fields":       noFragments,
 	"active-defrag-threshold-lower":       noFragments,
 	"active-defrag-threshold-upper":       noFragments,
-	"active-expire-effort":                "expiry paces itself by how much is due",
-	"cluster-allow-pubsubshard-when-down": "a slot map from the control plane is never down",
+	"active-expire-effort":                notYet,
+	"cluster-allow-pubsubshard-when-down": notYet,
 	"cluster-databases":                   "cluster mode has database 0 only",
 	"cluster-preferred-endpoint-type":     "nodes announce the address that the control plane gave them",
 	"commandlog-large-reply-max-len":      noCommandLog,
 	"commandlog-large-request-max-len":    noCommandLog,
 	"commandlog-reply-larger-than":        noCommandLog,
 	"commandlog-request-larger-than":      noCommandLog,
-	"extended-redis-compatibility":        "the engine's name follows the group's engine",
+	"extended-redis-compatibility":        notYet,
 	"hll-sparse-max-bytes":                notYet,
 	"latency-tracking":                    notYet,
-	"lua-replicate-commands":              noScripts,
-	"lua-time-limit":                      noScripts,
+	"lua-replicate-commands":              notYet,
+	"lua-time-limit":                      notYet,
 	"rename-command":                      notYet,
-	"replica-ignore-maxmemory":            "replicas never evict: their primary tells them what to delete",
+	"replica-ignore-maxmemory":            notYet,
 	"search.default-timeout-ms":           noSearch,
 	"search.enable-partial-results":       noSearch,
 }
 
 const (
-	noUsers      = "the engine's own access control is driven by user groups, not by directives"
 	noFragments  = "the engine's memory is in size classes of its own; there is no defragmenter to steer"
 	noCommandLog = "the engine logs slow commands only"
-	noScripts    = "scripts are bounded by the engine itself"
 	noSearch     = "the engine has no search module"
 	notYet       = "the engine has no such directive yet"
 )
