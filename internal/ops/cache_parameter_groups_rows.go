@@ -3,6 +3,7 @@ package ops
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/elastane/elastane/api"
 	"github.com/elastane/elastane/internal/catalog"
+	"github.com/elastane/elastane/internal/parameters"
 	"github.com/elastane/elastane/internal/store"
 	"github.com/elastane/elastane/internal/store/db"
 )
@@ -202,4 +204,40 @@ func requestedParameterGroup(ctx context.Context, tx pgx.Tx, name *string) (*par
 		return nil, api.CacheParameterGroupNotFound("CacheParameterGroup not found: %s", lower)
 	}
 	return &group, err
+}
+
+// readReboots tells which clusters of groups have to be restarted to have the values of their custom
+// parameter groups; the default groups never change.
+func readReboots(ctx context.Context, tx pgx.Tx, caller api.Caller, groups map[uuid.UUID]db.ReplicationGroupListByUIDsRow) (map[string]bool, error) {
+	var names []string
+	var uids []uuid.UUID
+	for uid, g := range groups {
+		if _, _, isDefault := catalog.ParseDefaultParameterGroup(g.ReplicationGroup.ParameterGroupName); !isDefault {
+			names, uids = append(names, g.ReplicationGroup.ParameterGroupName), append(uids, uid)
+		}
+	}
+	if len(uids) == 0 {
+		return nil, nil
+	}
+	values, err := readParameterValues(ctx, tx, caller, names)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := store.Q.NodeListParameters(ctx, tx, uids)
+	if err != nil {
+		return nil, fmt.Errorf("read parameters of nodes: %w", err)
+	}
+	reboots := map[string]bool{}
+	for _, row := range rows {
+		here := map[string]string{}
+		if err := json.Unmarshal(row.Parameters, &here); err != nil {
+			return nil, fmt.Errorf("decode parameters of %s: %w", row.CacheClusterID, err)
+		}
+		g := groups[row.OwnerUid].ReplicationGroup
+		nodeType, _ := catalog.FindNodeType(g.CacheNodeType)
+		version, _ := catalog.FindFullVersion(g.Engine, g.EngineVersion)
+		settings := parameters.For(version.Family, nodeType, values[g.ParameterGroupName])
+		reboots[row.CacheClusterID] = settings.NeedsReboot(here)
+	}
+	return reboots, nil
 }

@@ -1,6 +1,7 @@
 package parameters
 
 import (
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,6 +48,33 @@ func For(family string, nodeType catalog.NodeType, set map[string]string) Settin
 	}
 	s.MaxMemoryBytes = max(s.MaxMemoryBytes-reserved(family, s.MaxMemoryBytes, set), 1) // 0 would be no limit
 	return s
+}
+
+// Running are the directives of a node whose spec has now the directives here: those that are taken in
+// at a start only stay as they are until then. A node without any has not been started.
+func (s Settings) Running(here map[string]string) map[string]string {
+	if len(here) == 0 {
+		return s.Directives
+	}
+	running := maps.Clone(s.Directives)
+	for name := range s.AtStart {
+		if value, ok := here[name]; ok {
+			running[name] = value
+		} else {
+			delete(running, name)
+		}
+	}
+	return running
+}
+
+// NeedsReboot tells whether a node with these directives has to be restarted to have its parameters.
+func (s Settings) NeedsReboot(here map[string]string) bool {
+	for name := range s.AtStart {
+		if value, ok := here[name]; ok && value != s.Directives[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // Value is a parameter's value: the one that is set, else the default, else that of the node type.
