@@ -18,6 +18,9 @@ type Settings struct {
 	AtStart map[string]bool
 }
 
+// maxSamples is the most that maxmemory-samples can be in Valkey 8 and later.
+const maxSamples = 64
+
 // For works out the settings of nodes of a type from the defaults of a family and the values that a
 // parameter group sets. Only directives that our engine knows come out; see Unsent for the others.
 func For(family string, nodeType catalog.NodeType, set map[string]string) Settings {
@@ -35,6 +38,9 @@ func For(family string, nodeType catalog.NodeType, set map[string]string) Settin
 			// Below, from several parameters.
 		case p.Directive == "maxclients":
 			s.Directives[p.Directive] = strconv.Itoa(nodeType.MaxClients)
+		case p.Directive == "maxmemory-samples":
+			// Families before Valkey 8 allow any number; the engine looks at so many and no more.
+			s.Directives[p.Directive] = strconv.FormatInt(min(whole(value), maxSamples), 10)
 		case limits.take(p.Name, value):
 		case p.Directive != "" && Unsent[p.Directive] == "":
 			s.Directives[p.Directive] = value
