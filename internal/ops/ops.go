@@ -57,6 +57,7 @@ func New(deps Deps) *api.Handlers {
 		DescribeReplicationGroups:       o.DescribeReplicationGroups,
 		ListTagsForResource:             o.ListTagsForResource,
 		ModifyCacheParameterGroup:       o.ModifyCacheParameterGroup,
+		ModifyCacheSubnetGroup:          o.ModifyCacheSubnetGroup,
 		RemoveTagsFromResource:          o.RemoveTagsFromResource,
 		ResetCacheParameterGroup:        o.ResetCacheParameterGroup,
 		TestFailover:                    o.TestFailover,
