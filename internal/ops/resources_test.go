@@ -122,6 +122,45 @@ func TestModifyCacheSubnetGroup(t *testing.T) {
 	wantError(t, err, "InvalidParameterValue", "")
 }
 
+func TestListAllowedNodeTypeModifications(t *testing.T) {
+	b := setup(t)
+	in := small("g")
+	in.Engine, in.EngineVersion, in.CacheNodeType = new("redis"), new("7.0"), new("cache.r6g.large")
+	b.mustCreate(in)
+	list := func(group, cluster string) (*api.ListAllowedNodeTypeModificationsOutput, error) {
+		return b.api.ListAllowedNodeTypeModifications(b.ctx, &api.ListAllowedNodeTypeModificationsInput{ReplicationGroupId: &group, CacheClusterId: &cluster})
+	}
+	for _, ids := range [][2]string{{"G", ""}, {"", "g-001"}} {
+		out, err := list(ids[0], ids[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		up, down := out.ScaleUpModifications, out.ScaleDownModifications
+		if !slices.IsSorted(up) || !slices.IsSorted(down) {
+			t.Errorf("not sorted: %v, %v", up, down)
+		}
+		for name, want := range map[string][2]bool{ // up, down
+			"cache.r6g.xlarge": {true, false}, "cache.r7g.large": {true, false}, "cache.t4g.micro": {false, true},
+			"cache.r6g.large":   {false, false}, // itself
+			"cache.r6gd.xlarge": {false, false}, // data tiering
+			"cache.r8g.xlarge":  {false, false}, // Valkey's only
+			"cache.m3.medium":   {false, false}, // closed to new clusters
+		} {
+			if got := [2]bool{slices.Contains(up, name), slices.Contains(down, name)}; got != want {
+				t.Errorf("%s: up and down are %v, want %v", name, got, want)
+			}
+		}
+	}
+	_, err := list("nobody", "")
+	wantError(t, err, "ReplicationGroupNotFoundFault", "Replication group nobody not found.")
+	_, err = list("", "nobody")
+	wantError(t, err, "CacheClusterNotFound", "CacheCluster not found: nobody")
+	_, err = list("g", "g-001")
+	wantError(t, err, "InvalidParameterCombination", "")
+	_, err = list("", "")
+	wantError(t, err, "InvalidParameterCombination", "")
+}
+
 func TestSecurityGroupsOfAClosedNetwork(t *testing.T) {
 	b := setup(t)
 	closed := ops.New(ops.Deps{Store: b.store, Clock: b.clock})
