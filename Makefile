@@ -15,7 +15,7 @@ PACKAGES ?= ./...
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the static binary bin/elastane
@@ -55,6 +55,15 @@ generate: ## write the generated files anew from openapi.yaml, the queries and t
 bench: build ## measure the way from a request to an available group, describe, start and memory
 	@scripts/ensure postgres
 	go run ./internal/bench -binary bin/elastane
+
+# Arguments of `make bench-engine`: PEER is the server to compare with, BENCH such as BENCH='-full -huge'.
+PEER ?= redis-server
+BENCH ?=
+
+.PHONY: bench-engine
+bench-engine: build ## measure the engine beside a real redis-server or valkey-server (PEER=path)
+	@scripts/ensure redis
+	go run ./internal/benchengine -binary bin/elastane -peer $(PEER) $(BENCH)
 
 .PHONY: image
 image: build ## build the container image elastane:dev from the static binary

@@ -105,6 +105,16 @@ func (n *Node) SetTLS(config *tls.Config, required bool) { n.setTLS(config, requ
 // once. None: no authentication. Open connections stay.
 func (n *Node) SetAuth(sha256hex []string) error { return n.setAuth(sha256hex) }
 
+// User is a user of a node for SetUsers.
+type User struct {
+	Name  string
+	Rules []string // in the form of ACL SETUSER; passwords as #<SHA-256 in hexadecimal>
+}
+
+// SetUsers replaces all ACL users at once, or none if a rule is wrong. Connections of users that are gone are closed. Without a user
+// "default" in the list that one becomes the one of a new node, which may do everything without a password.
+func (n *Node) SetUsers(users []User) error { return n.setUsers(users) }
+
 // Do runs an administrative command in process, past authentication, pauses and the restrictions of a managed
 // node. An error reply is returned as a resp.Error.
 func (n *Node) Do(ctx context.Context, args ...string) (resp.Value, error) { return n.do(ctx, args) }

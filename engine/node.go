@@ -109,6 +109,9 @@ func (n *Node) configure() error {
 			return fmt.Errorf("engine: node %s: %w", o.Name, err)
 		}
 	}
+	if err := n.server.LoadUsers(); err != nil {
+		return fmt.Errorf("engine: node %s: %w", o.Name, err)
+	}
 	return nil
 }
 
@@ -146,6 +149,14 @@ func (n *Node) setTLS(config *tls.Config, required bool) {
 }
 
 func (n *Node) setAuth(sha256hex []string) error { return n.server.Auth.SetPasswords(sha256hex) }
+
+func (n *Node) setUsers(users []User) error {
+	list := make([]command.UserRules, len(users))
+	for i, u := range users {
+		list[i] = command.UserRules{Name: u.Name, Rules: u.Rules}
+	}
+	return n.server.SetUsers(list)
+}
 
 func (n *Node) do(ctx context.Context, args []string) (resp.Value, error) {
 	if err := ctx.Err(); err != nil {

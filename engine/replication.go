@@ -148,6 +148,7 @@ func (d *durability) flush() {
 	v.Begin(d.server.Space, keyspace.AllStripes, 0, d.server.Clock().UnixMilli(), keyspace.ExpiryIgnore)
 	v.FlushAll(false)
 	v.End()
+	d.server.InvalidateAll()
 }
 
 // Apply runs commands of the primary's stream.

@@ -63,6 +63,7 @@ func (s *session) Data(in []byte) (consumed, need int) {
 	w.Reply.Buf = w.Reply.Buf[:0]
 	consumed, need, suspended := w.Run(s.node.server, s.client, in)
 	s.node.server.Stats.NetInput.Add(int64(consumed))
+	s.client.NetIn += int64(consumed)
 	s.flush()
 	if cap(w.Reply.Buf) > maxReplyScratch {
 		w.Reply.Buf = nil
@@ -88,6 +89,7 @@ func (s *session) flush() {
 		return
 	}
 	s.node.server.Stats.NetOutput.Add(int64(len(w.Reply.Buf)))
+	s.client.NetOut += int64(len(w.Reply.Buf))
 	s.conn.Write(w.Reply.Buf)
 	w.Reply.Buf = w.Reply.Buf[:0]
 }
@@ -127,6 +129,7 @@ func (s *session) Push(write func(w *resp.Writer)) {
 	w := resp.Writer{Buf: s.state.push[:0]}
 	write(&w)
 	s.node.server.Stats.NetOutput.Add(int64(len(w.Buf)))
+	s.client.NetOut += int64(len(w.Buf))
 	s.conn.Queue(w.Buf)
 	if cap(w.Buf) <= maxReplyScratch {
 		s.state.push = w.Buf

@@ -144,7 +144,7 @@ func serveEngine(ctx context.Context, f engineFlags, logger *slog.Logger, stdout
 		if f.options.SnapshotInterval != 0 {
 			f.options.Dir = "."
 		}
-	} else if f.options.SnapshotInterval == 0 && f.options.Parameters["save"] == "" {
+	} else if _, given := f.options.Parameters["save"]; !given {
 		f.options.SnapshotInterval = time.Second
 	}
 	f.options.Parameters["port"] = f.port

@@ -250,7 +250,7 @@ func shardsNode(c *command.Ctx, n *Node, offset int64) {
 func keysInSlot(c *command.Ctx, slot int, f func(key []byte) bool) {
 	more := true
 	for cursor := uint64(0); more; more = more && cursor != 0 {
-		cursor = c.View.Scan(cursor, 1000, func(e keyspace.Entry) {
+		cursor = c.View.Scan(cursor, 1000, nil, func(e keyspace.Entry) {
 			if more && int(keyspace.Slot(e.Key())) == slot {
 				more = f(e.Key())
 			}

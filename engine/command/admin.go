@@ -25,7 +25,7 @@ var serverSpecs = []Spec{
 			},
 			{
 				Name: "set", Since: "2.0.0", Arity: -4, Summary: "Changes directives.",
-				Flags: hidden | NoScript | Loading | Stale | NoMulti, Lock: LockNone, Categories: "admin slow dangerous", Handler: cmdCONFIGSET,
+				Flags: hidden | NoScript | Loading | Stale | Alone, Lock: LockNone, Categories: "admin slow dangerous", Handler: cmdCONFIGSET,
 			},
 		},
 	},
@@ -58,7 +58,7 @@ var serverSpecs = []Spec{
 		Summary: "Container of the commands about memory.", Categories: "slow",
 		Sub: []Spec{{
 			Name: "usage", Since: "4.0.0", Arity: -3, Summary: "Estimates the memory that a key takes.",
-			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}, Categories: "read slow", Handler: cmdMEMORYUSAGE,
+			Flags: ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"), Categories: "read slow", Handler: cmdMEMORYUSAGE,
 		}},
 	},
 	{
@@ -88,12 +88,18 @@ func cmdDBSIZE(c *Ctx) {
 }
 
 // FLUSHALL [ASYNC | SYNC]
-func cmdFLUSHALL(c *Ctx) { c.flush(-1, c.View.FlushAll) }
+func cmdFLUSHALL(c *Ctx) {
+	var gone []dbKey
+	for db := range c.Server.Space.Databases() {
+		gone = append(gone, c.watchedIn(db)...)
+	}
+	c.flush(gone, c.View.FlushAll)
+}
 
 // FLUSHDB [ASYNC | SYNC]
-func cmdFLUSHDB(c *Ctx) { c.flush(c.View.DB(), c.View.Flush) }
+func cmdFLUSHDB(c *Ctx) { c.flush(c.watchedIn(c.View.DB()), c.View.Flush) }
 
-func (c *Ctx) flush(db int, flush func(async bool) int) {
+func (c *Ctx) flush(watched []dbKey, flush func(async bool) int) {
 	async := c.Args.Word("ASYNC")
 	if !async {
 		c.Args.Word("SYNC")
@@ -103,7 +109,8 @@ func (c *Ctx) flush(db int, flush func(async bool) int) {
 		return
 	}
 	flush(async)
-	c.Server.watches.touchAll(db)
+	c.Server.watches.touchEach(watched)
+	c.Server.InvalidateAll()
 	c.Propagate(c.Args.argv...)
 	c.Reply.OK()
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"unsafe"
@@ -197,6 +198,9 @@ func parseFloat(b []byte) (float64, bool) {
 		if c == '_' { // Go's own extension
 			return 0, false
 		}
+	}
+	if hex := bytes.TrimLeft(b, "+-"); len(hex) > 2 && hex[0] == '0' && hex[1]|0x20 == 'x' && !bytes.ContainsAny(hex, "pP") {
+		b = append(bytes.Clone(b), 'p', '0') // C's strtod wants no exponent, Go does
 	}
 	f, err := strconv.ParseFloat(unsafe.String(&b[0], len(b)), 64)
 	if err != nil {

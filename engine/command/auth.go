@@ -3,100 +3,113 @@ package command
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/elastane/elastane/engine/acl"
 )
 
-const defaultUser = "default"
+const defaultUser = acl.DefaultUser
 
-// maxPasswords is how many passwords the default user can have at once (ElastiCache's token rotation).
+// maxPasswords is how many passwords the default user can have at once by SetPasswords (ElastiCache's token rotation).
 const maxPasswords = 2
 
-// Auth knows who may use a node: the default user, with up to two valid passwords, and the internal user that
-// replicas use. Passwords are kept and compared as SHA-256 only.
-type Auth struct{ state atomic.Pointer[authState] }
+// Auth knows who may use a node: the users of its ACL, and the internal user that replicas use, which no ACL command shows or
+// changes. Passwords are kept and compared as SHA-256 only.
+type Auth struct {
+	// Users are the users that ACL commands see.
+	Users *acl.Registry
+	// Log is the log of refusals (ACL LOG).
+	Log acl.Log
 
-type authState struct {
-	passwords       [][sha256.Size]byte // of the default user; none: open
-	replicationUser string
-	replication     [sha256.Size]byte
+	internal atomic.Pointer[internalUser]
 }
 
-func (a *Auth) load() authState {
-	if st := a.state.Load(); st != nil {
-		return *st
-	}
-	return authState{}
+type internalUser struct {
+	account  *acl.Account
+	password [sha256.Size]byte
 }
 
 // Open tells whether no authentication is needed.
-func (a *Auth) Open() bool { return len(a.load().passwords) == 0 }
+func (a *Auth) Open() bool {
+	u := a.Users.Default().User()
+	return u.NoPass() && u.Enabled()
+}
 
 // SetPasswords sets the passwords of the default user as lower-case hexadecimal SHA-256; none: open.
 func (a *Auth) SetPasswords(sha256hex []string) error {
 	if len(sha256hex) > maxPasswords {
 		return fmt.Errorf("command: %d passwords, at most %d can be valid", len(sha256hex), maxPasswords)
 	}
-	st := a.load()
-	st.passwords = nil
+	rules := []string{"resetpass"}
 	for _, text := range sha256hex {
-		sum, err := hex.DecodeString(text)
-		if err != nil || len(sum) != sha256.Size {
-			return fmt.Errorf("command: a password's SHA-256 is not %d hexadecimal digits", 2*sha256.Size)
-		}
-		st.passwords = append(st.passwords, [sha256.Size]byte(sum))
+		rules = append(rules, "#"+text)
 	}
-	a.state.Store(&st)
+	if len(sha256hex) == 0 {
+		rules = append(rules, "nopass")
+	}
+	if _, err := a.Users.Set(defaultUser, acl.Defaults{}, rules); err != nil {
+		return fmt.Errorf("command: a password's SHA-256 is not %d lower-case hexadecimal digits", 2*sha256.Size)
+	}
 	return nil
 }
 
 // SetPassword sets the one password of the default user in clear (requirepass); "": open.
 func (a *Auth) SetPassword(password string) {
-	st := a.load()
-	st.passwords = nil
-	if password != "" {
-		st.passwords = append(st.passwords, sha256.Sum256([]byte(password)))
+	rules := []string{"resetpass", ">" + password}
+	if password == "" {
+		rules[1] = "nopass"
 	}
-	a.state.Store(&st)
+	if _, err := a.Users.Set(defaultUser, acl.Defaults{}, rules); err != nil {
+		panic(err) // these rules are right
+	}
 }
 
 // SetReplicationUser sets the internal user; "" for none.
 func (a *Auth) SetReplicationUser(name, password string) {
-	st := a.load()
-	st.replicationUser, st.replication = name, sha256.Sum256([]byte(password))
-	a.state.Store(&st)
-}
-
-// check compares in constant time with every password.
-func (a *Auth) check(user string, password []byte) bool {
-	st := a.load()
-	sum := sha256.Sum256(password)
-	valid := 0
-	switch {
-	case st.replicationUser != "" && user == st.replicationUser:
-		valid = subtle.ConstantTimeCompare(sum[:], st.replication[:])
-	case user == defaultUser && len(st.passwords) == 0:
-		return true
-	case user == defaultUser:
-		for i := range st.passwords {
-			valid |= subtle.ConstantTimeCompare(sum[:], st.passwords[i][:])
-		}
+	if name == "" {
+		a.internal.Store(nil)
+		return
 	}
-	return valid == 1
+	rules := []string{"on", "~*", "&*", "+@all"}
+	u, err := acl.NewUser(a.Users.Catalog(), name, false).With(a.Users.Catalog(), acl.Defaults{}, rules)
+	if err != nil {
+		panic(err) // these rules are right
+	}
+	a.internal.Store(&internalUser{acl.NewAccount(u), sha256.Sum256([]byte(password))})
 }
 
 // login authenticates a client, or tells the error text.
-func (s *Server) login(c *Client, user string, password []byte) string {
-	if !s.Auth.check(user, password) {
-		s.Stats.AuthFailures.Add(1)
-		return ErrWrongPass
+func (c *Ctx) login(user string, password []byte) string {
+	s, cl := c.Server, c.Client
+	if in := s.Auth.internal.Load(); in != nil && user == in.account.User().Name() {
+		sum := sha256.Sum256(password)
+		if subtle.ConstantTimeCompare(sum[:], in.password[:]) == 1 {
+			cl.become(in.account)
+			cl.Flags |= ClientReplication
+			return ""
+		}
+	} else if account := s.Auth.Users.Authenticate(user, password); account != nil {
+		cl.become(account)
+		cl.Flags &^= ClientReplication
+		return ""
 	}
+	c.logDenied(acl.DeniedAuth, c.context(), user, cut(c.Args.argv[0], len(c.Args.argv[0])))
+	return ErrWrongPass
+}
+
+// become makes the client an authenticated one of an account.
+func (c *Client) become(account *acl.Account) {
 	c.Authenticated = true
-	c.User = user
-	c.Flags &^= ClientReplication
-	if user != defaultUser {
-		c.Flags |= ClientReplication
+	c.account, c.User = account, account.User().Name()
+}
+
+// becomeDefault makes a client what it is when it connects: the default user, authenticated if that needs no password. A client
+// in process is nobody, and may do everything.
+func (s *Server) becomeDefault(c *Client) {
+	c.User = defaultUser
+	c.Authenticated = c.Conn == nil || s.Auth.Open()
+	if c.Conn != nil {
+		c.account = s.Auth.Users.Default()
 	}
-	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/ds"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -24,11 +25,15 @@ type waiting struct {
 type blocking struct {
 	keys      []dbKey
 	active    bool
-	expired   bool   // the time is over: the next run answers as at a timeout
-	unblocked string // the next run answers with this error
+	expired   bool          // the time is over: the next run answers as at a timeout
+	unblocked string        // the next run answers with this error
+	since     []ds.StreamID // XREAD: what the IDs given meant when the client was blocked
 	deadline  time.Time
 	stopTimer func()
 }
+
+// over tells whether the next run of the command has to end the wait, whatever it finds.
+func (b *blocking) over() bool { return b.expired || b.unblocked != "" }
 
 func (w *waiting) add(c *Client) {
 	w.count.Add(1)
@@ -56,6 +61,18 @@ func (w *waiting) remove(c *Client) {
 	w.count.Add(-1)
 }
 
+// of returns the keys of some databases that clients wait for.
+func (w *waiting) of(dbs ...int) (keys []dbKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k := range w.keys {
+		if slices.Contains(dbs, k.db) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
 // signal wakes the client that has waited longest for a key. If that one leaves something over, its own change
 // of the key wakes the next.
 func (w *waiting) signal(db int, key []byte) {
@@ -66,6 +83,19 @@ func (w *waiting) signal(db int, key []byte) {
 	defer w.mu.Unlock()
 	if queue := w.keys[dbKey{db, string(key)}]; len(queue) > 0 {
 		queue[0].Wake()
+	}
+}
+
+// passOn wakes the client after one that was woken and still waits: what it could not use (a new entry before those
+// that it waits for, a value of another type) may be what the other waits for.
+func (w *waiting) passOn(c *Client) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range c.block.keys {
+		queue := w.keys[k]
+		if i := slices.Index(queue, c); i >= 0 && i+1 < len(queue) {
+			queue[i+1].Wake()
+		}
 	}
 }
 
@@ -99,6 +129,8 @@ func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
 			b.keys = append(b.keys, dbKey{cl.DB, string(c.Args.argv[i])})
 		}
 		c.Server.waiting.add(cl)
+	} else {
+		c.Server.waiting.passOn(cl)
 	}
 	c.blocked = true
 	return true

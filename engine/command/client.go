@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -15,19 +16,21 @@ type ClientFlags uint32
 
 // The states of a client.
 const (
-	ClientInternal      ClientFlags = 1 << iota // in process (Node.Do): past auth, pauses and managed restrictions
-	ClientReplication                           // authenticated as the internal replication user
-	ClientReplica                               // a replica is attached through this connection
-	ClientPrimary                               // the link to our primary: its commands are applied, not answered
-	ClientMulti                                 // in MULTI
-	ClientExec                                  // its transaction is being executed
-	ClientDirtyExec                             // a command was refused while queueing
-	ClientReadOnlyMode                          // READONLY was sent (cluster mode)
-	ClientReplyOff                              // CLIENT REPLY OFF
-	ClientReplySkip                             // the current command has no reply
-	ClientReplySkipNext                         // CLIENT REPLY SKIP: the next one has none
-	ClientNoEvict                               // CLIENT NO-EVICT
-	ClientNoTouch                               // CLIENT NO-TOUCH
+	ClientInternal       ClientFlags = 1 << iota // in process (Node.Do): past auth, pauses and managed restrictions
+	ClientReplication                            // authenticated as the internal replication user
+	ClientReplica                                // a replica is attached through this connection
+	ClientPrimary                                // the link to our primary: its commands are applied, not answered
+	ClientMulti                                  // in MULTI
+	ClientExec                                   // its transaction is being executed
+	ClientDirtyExec                              // a command was refused while queueing
+	ClientReadOnlyMode                           // READONLY was sent (cluster mode)
+	ClientReplyOff                               // CLIENT REPLY OFF
+	ClientReplySkip                              // the current command has no reply
+	ClientReplySkipNext                          // CLIENT REPLY SKIP: the next one has none
+	ClientNoEvict                                // CLIENT NO-EVICT
+	ClientNoTouch                                // CLIENT NO-TOUCH
+	ClientCaching                                // CLIENT CACHING was sent: holds for the next command
+	ClientBrokenRedirect                         // the client that was to get the invalidations is gone
 )
 
 // Client is one client of one node. It belongs to the loop of its connection: only that thread reads and
@@ -37,7 +40,7 @@ type Client struct {
 	Name    string
 	LibName string
 	LibVer  string
-	User    string // "default", or the replication user's name
+	User    string // "default", an ACL user's or the replication user's name
 	Flags   ClientFlags
 	Proto   int // 2 or 3
 	DB      int
@@ -52,7 +55,8 @@ type Client struct {
 	// Replication is for the replication commands: the state of an attached replica.
 	Replication any
 
-	closing bool // close once the replies are out
+	account *acl.Account // nil: may do everything (in process)
+	closing bool         // close once the replies are out
 
 	tx      *transaction
 	watched []dbKey
@@ -61,6 +65,13 @@ type Client struct {
 	stale   bool // shown is behind what it should tell
 	block   blocking
 	subs    subscriptions
+
+	// NetIn and NetOut count the bytes of the connection.
+	NetIn, NetOut int64
+	commands      int64
+
+	tracking atomic.Pointer[tracking] // nil: no client-side caching
+	casts    pendingKeys
 }
 
 // Ender is what Client.Replication may be to hear that the client has ended.
@@ -133,15 +144,14 @@ func (cs *Clients) List() []*Client {
 func (s *Server) NewClient(conn Conn) *Client {
 	now := s.Clock()
 	c := &Client{
-		ID: s.Clients.nextID.Add(1), User: defaultUser, Proto: 2,
+		ID: s.Clients.nextID.Add(1), Proto: 2,
 		Created: now, LastActive: now.UnixMilli(), Conn: conn,
 	}
+	s.becomeDefault(c)
 	if conn == nil {
 		c.Flags |= ClientInternal
-		c.Authenticated = true
 		return c
 	}
-	c.Authenticated = s.Auth.Open()
 	c.publish()
 	s.Clients.mu.Lock()
 	if s.Clients.all == nil {
@@ -174,6 +184,9 @@ func (s *Server) EndClient(c *Client) {
 	s.unhold(c)
 	s.watches.remove(c)
 	s.unsubscribeAll(c)
+	if c.tracking.Load() != nil {
+		s.track(c, nil)
+	}
 	if e, ok := c.Replication.(Ender); ok {
 		e.Ended()
 	}
@@ -193,7 +206,8 @@ type clientState struct {
 	flags                                               ClientFlags
 	proto, db, fd, in, out, multi, watch                int
 	channels, patterns, shards                          int
-	lastActive                                          int64
+	lastActive, redirect, netIn, netOut, commands       int64
+	broadcast                                           bool
 	blocked, tls                                        bool
 }
 
@@ -202,7 +216,7 @@ func (c *Client) snapshot() clientState {
 	if st := c.shown.Load(); st != nil {
 		return *st
 	}
-	return clientState{user: c.User, proto: 2}
+	return clientState{user: c.User, proto: 2, redirect: -1}
 }
 
 // publish makes the client's state visible to other loops; on the client's own loop.
@@ -211,7 +225,11 @@ func (c *Client) publish() {
 		name: c.Name, user: c.User, libName: c.LibName, libVer: c.LibVer, command: "NULL",
 		flags: c.Flags, proto: c.Proto, db: c.DB, watch: len(c.watched), multi: -1,
 		channels: len(c.subs.names[0]), patterns: len(c.subs.names[1]), shards: len(c.subs.names[2]),
-		lastActive: c.LastActive, blocked: c.block.active,
+		lastActive: c.LastActive, blocked: c.block.active, redirect: c.tracking.Load().redirected(),
+		netIn: c.NetIn, netOut: c.NetOut, commands: c.commands,
+	}
+	if t := c.tracking.Load(); t != nil {
+		st.broadcast = t.broadcast
 	}
 	if c.tx != nil {
 		st.multi = len(c.tx.queued)

@@ -42,6 +42,9 @@ type directive struct {
 // directives is the table of what elastane knows, in order of name. Directives of Valkey's that change nothing
 // here are listed as well, because clients and parameter groups set and read them.
 var directives = []directive{
+	{name: "acl-pubsub-default", kind: kindEnum, value: "resetchannels", enum: []string{"allchannels", "resetchannels"}},
+	{name: "aclfile", value: "", fixed: true},
+	{name: "acllog-max-len", kind: kindInt, value: "128", high: math.MaxInt64},
 	{name: "activedefrag", kind: kindBool, value: "no"},
 	{name: "activerehashing", kind: kindBool, value: "yes"},
 	{name: "appendfsync", kind: kindEnum, value: "everysec", enum: []string{"always", "everysec", "no"}},
@@ -59,6 +62,7 @@ var directives = []directive{
 	{name: "dir", value: "", fixed: true},
 	{name: "hash-max-listpack-entries", kind: kindInt, value: "512", high: math.MaxInt64, apply: applyEncodings},
 	{name: "hash-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
+	{name: "hll-sparse-max-bytes", kind: kindMemory, value: "3000", high: math.MaxInt64, apply: applyEncodings},
 	{name: "hz", kind: kindInt, value: "10", low: 1, high: 500},
 	{name: "latency-monitor-threshold", kind: kindInt, value: "0", high: math.MaxInt64},
 	{name: "lazyfree-lazy-eviction", kind: kindBool, value: "no"},
@@ -99,12 +103,16 @@ var directives = []directive{
 	{name: "set-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
 	{name: "slowlog-log-slower-than", kind: kindInt, value: "10000", low: -1, high: math.MaxInt64},
 	{name: "slowlog-max-len", kind: kindInt, value: "128", high: math.MaxInt64},
-	{name: "stream-node-max-bytes", kind: kindMemory, value: "4096", high: math.MaxInt64},
-	{name: "stream-node-max-entries", kind: kindInt, value: "100", high: math.MaxInt64},
+	{name: "stream-node-max-bytes", kind: kindMemory, value: "4096", high: math.MaxInt64, apply: applyEncodings},
+	{name: "stream-node-max-entries", kind: kindInt, value: "100", high: math.MaxInt64, apply: applyEncodings},
 	{name: "tcp-keepalive", kind: kindInt, value: "300", high: math.MaxInt32},
 	{name: "timeout", kind: kindInt, value: "0", high: math.MaxInt32},
 	{name: "tls-port", kind: kindInt, value: "0", high: 65535, fixed: true},
-	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64},
+	{name: "tracking-table-max-keys", kind: kindInt, value: "1000000", high: math.MaxInt64, apply: func(s *Server, _ string) {
+		s.tracking.mu.Lock()
+		defer s.tracking.mu.Unlock()
+		s.boundTracking()
+	}},
 	{name: "zset-max-listpack-entries", kind: kindInt, value: "128", high: math.MaxInt64, apply: applyEncodings},
 	{name: "zset-max-listpack-value", kind: kindInt, value: "64", high: math.MaxInt64, apply: applyEncodings},
 }
@@ -345,6 +353,7 @@ func applyNotify(s *Server, value string) {
 		classes = 0
 	}
 	s.Config.notify.Store(classes)
+	s.Space.SetNotices(classes&classBit('n') != 0, classes&classBit('m') != 0)
 }
 
 func applyMemoryLimit(s *Server, _ string) {

@@ -62,12 +62,12 @@ func cmdAUTH(c *Ctx) {
 		return
 	case len(words) == 2:
 		user, password = string(words[0]), words[1]
-	case c.Server.Auth.Open():
+	case c.Server.Auth.Users.Default().User().NoPass():
 		c.Reply.Error("ERR AUTH <password> called without any password configured for the default user. " +
 			"Are you sure your configuration is correct?")
 		return
 	}
-	if text := c.Server.login(c.Client, user, password); text != "" {
+	if text := c.login(user, password); text != "" {
 		c.Reply.Error(text)
 		return
 	}
@@ -111,12 +111,12 @@ func cmdHELLO(c *Ctx) {
 		return
 	}
 	if auth {
-		if text := c.Server.login(cl, user, password); text != "" {
+		if text := c.login(user, password); text != "" {
 			c.Reply.Error(text)
 			return
 		}
 	}
-	if !cl.Authenticated {
+	if !cl.Authenticated && !c.Server.Auth.Open() {
 		c.Reply.Error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> " +
 			"AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
@@ -174,9 +174,10 @@ func cmdRESET(c *Ctx) {
 	cl := c.Client
 	c.Server.discard(cl)
 	c.Server.unsubscribeAll(cl)
+	c.Server.track(cl, nil)
 	cl.Flags &= ClientInternal | ClientReplica | ClientPrimary
-	cl.Name, cl.Proto, cl.DB, cl.User = "", 2, 0, defaultUser
-	cl.Authenticated = cl.Conn == nil || c.Server.Auth.Open()
+	cl.Name, cl.Proto, cl.DB = "", 2, 0
+	c.Server.becomeDefault(cl)
 	c.Reply.Proto = 2
 	c.Reply.Simple("RESET")
 }
@@ -207,12 +208,16 @@ var clientSpecs = []Spec{{
 	Summary: "Container of the commands about connections.", Categories: "slow",
 	Sub: []Spec{
 		{
+			Name: "caching", Since: "6.0.0", Arity: 3, Summary: "Tells whether the keys of the next command are tracked.",
+			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTCACHING,
+		},
+		{
 			Name: "getname", Since: "2.6.9", Arity: 2, Summary: "Returns the name of the connection.",
 			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTGETNAME,
 		},
 		{
 			Name: "getredir", Since: "6.0.0", Arity: 2, Summary: "Returns where tracking notifications go.",
-			Flags: clientFlags, Categories: "slow connection", Handler: func(c *Ctx) { c.Reply.Int(-1) },
+			Flags: clientFlags, Categories: "slow connection", Handler: cmdCLIENTGETREDIR,
 		},
 		{
 			Name: "id", Since: "5.0.0", Arity: 2, Summary: "Returns the id of the connection.",
@@ -242,7 +247,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "pause", Since: "3.0.0", Arity: -3, Summary: "Holds the commands of clients back for a time.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTPAUSE,
 		},
 		{
 			Name: "reply", Since: "3.2.0", Arity: 3, Summary: "Chooses whether there are replies.",
@@ -270,7 +275,7 @@ var clientSpecs = []Spec{{
 		},
 		{
 			Name: "unpause", Since: "6.2.0", Arity: 2, Summary: "Ends CLIENT PAUSE.",
-			Flags: Admin | NoMulti | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
+			Flags: Admin | Alone | clientFlags, Lock: LockNone, Categories: "admin slow dangerous connection", Handler: cmdCLIENTUNPAUSE,
 		},
 	},
 }}
@@ -322,7 +327,8 @@ func cmdCLIENTLIST(c *Ctx) {
 }
 
 func readClientType(a *Args) string {
-	kind := strings.ToLower(a.String())
+	given := a.String()
+	kind := strings.ToLower(given)
 	switch kind {
 	case "normal", "master", "replica", "pubsub":
 	case "slave":
@@ -330,7 +336,7 @@ func readClientType(a *Args) string {
 	case "primary":
 		kind = "master"
 	default:
-		a.Fail("ERR Unknown client type '" + kind + "'")
+		a.Fail("ERR Unknown client type '" + given + "'")
 	}
 	return kind
 }
@@ -360,18 +366,25 @@ func (c *Ctx) describe(cl *Client) string {
 	s := c.look(cl)
 	flags := ""
 	for _, f := range []struct {
-		flag   ClientFlags
+		is     bool
 		letter string
-	}{{ClientReplica, "S"}, {ClientPrimary, "M"}, {ClientMulti, "x"}, {ClientReadOnlyMode, "r"}, {ClientNoEvict, "e"}, {ClientNoTouch, "T"}} {
-		if s.flags&f.flag != 0 {
+	}{
+		{s.flags&ClientReplica != 0, "S"},
+		{s.flags&ClientPrimary != 0, "M"},
+		{s.channels+s.patterns+s.shards > 0, "P"},
+		{s.flags&ClientMulti != 0, "x"},
+		{s.blocked, "b"},
+		{s.redirect >= 0, "t"},
+		{s.flags&ClientBrokenRedirect != 0, "R"},
+		{s.broadcast, "B"},
+		{cl.touched.Load(), "d"},
+		{s.flags&ClientReadOnlyMode != 0, "r"},
+		{s.flags&ClientNoEvict != 0, "e"},
+		{s.flags&ClientNoTouch != 0, "T"},
+	} {
+		if f.is {
 			flags += f.letter
 		}
-	}
-	if s.channels+s.patterns+s.shards > 0 {
-		flags += "P"
-	}
-	if s.blocked {
-		flags += "b"
 	}
 	if flags == "" {
 		flags = "N"
@@ -385,8 +398,10 @@ func (c *Ctx) describe(cl *Client) string {
 		"multi=" + strconv.Itoa(s.multi), "watch=" + strconv.Itoa(s.watch),
 		"qbuf=" + strconv.Itoa(s.in), "qbuf-free=0", "argv-mem=0", "multi-mem=0", "rbs=0", "rbp=0",
 		"obl=0", "oll=0", "omem=" + strconv.Itoa(s.out), "tot-mem=" + strconv.Itoa(s.in+s.out),
-		"events=r", "cmd=" + s.command, "user=" + s.user, "redir=-1", "resp=" + strconv.Itoa(s.proto),
+		"events=r", "cmd=" + s.command, "user=" + s.user, "redir=" + strconv.FormatInt(s.redirect, 10), "resp=" + strconv.Itoa(s.proto),
 		"lib-name=" + s.libName, "lib-ver=" + s.libVer,
+		"tot-net-in=" + strconv.FormatInt(s.netIn, 10), "tot-net-out=" + strconv.FormatInt(s.netOut, 10),
+		"tot-cmds=" + strconv.FormatInt(s.commands, 10),
 	}
 	return strings.Join(line, " ")
 }
@@ -396,7 +411,7 @@ func cmdCLIENTKILL(c *Ctx) {
 	a := &c.Args
 	oldForm := a.Len() == 1
 	var addr, laddr, user, kind string
-	id, skipMe := int64(0), !oldForm
+	id, maxAge, skipMe := int64(0), int64(0), !oldForm
 	if oldForm {
 		addr = a.String()
 	}
@@ -408,8 +423,16 @@ func cmdCLIENTKILL(c *Ctx) {
 			id = a.IntRange(1, 1<<62, "ERR client-id should be greater than 0")
 		case a.Word("TYPE"):
 			kind = readClientType(a)
+		case a.Word("MAXAGE"):
+			maxAge = a.IntOr("ERR maxage is not an integer or out of range")
+			if maxAge <= 0 {
+				a.Fail("ERR maxage should be greater than 0")
+			}
 		case a.Word("USER"):
 			user = a.String()
+			if c.Server.Auth.Users.Find(user) == nil {
+				a.Fail("ERR No such user '" + user + "'")
+			}
 		case a.Word("ADDR"):
 			addr = a.String()
 		case a.Word("LADDR"):
@@ -432,7 +455,8 @@ func cmdCLIENTKILL(c *Ctx) {
 	for _, cl := range c.Server.Clients.List() {
 		s := c.look(cl)
 		if id != 0 && cl.ID != id || addr != "" && s.remote != addr || laddr != "" && s.local != laddr ||
-			user != "" && s.user != user || kind != "" && s.kind() != kind || cl == c.Client && skipMe {
+			user != "" && s.user != user || kind != "" && s.kind() != kind || cl == c.Client && skipMe ||
+			maxAge != 0 && (c.Now-cl.Created.UnixMilli())/1000 < maxAge {
 			continue
 		}
 		killed++
@@ -561,27 +585,6 @@ func printable(s string) bool {
 		}
 	}
 	return true
-}
-
-// CLIENT TRACKING ON | OFF …: only OFF, which is where every connection starts.
-func cmdCLIENTTRACKING(c *Ctx) {
-	if !c.Args.Word("OFF") {
-		c.Reply.Error("ERR Client tracking is not supported")
-		return
-	}
-	c.Reply.OK()
-}
-
-// CLIENT TRACKINGINFO
-func cmdCLIENTTRACKINGINFO(c *Ctx) {
-	c.Reply.Map(3)
-	c.Reply.BulkString("flags")
-	c.Reply.Set(1)
-	c.Reply.BulkString("off")
-	c.Reply.BulkString("redirect")
-	c.Reply.Int(-1)
-	c.Reply.BulkString("prefixes")
-	c.Reply.Array(0)
 }
 
 // CLIENT UNBLOCK client-id [TIMEOUT | ERROR]

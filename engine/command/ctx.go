@@ -26,6 +26,7 @@ type Ctx struct {
 	effects   []effect
 	words     [][]byte // backing of the effects' arguments
 	digits    []byte   // backing of the numbers among them
+	scratch   []byte   // for a handler that builds a value
 	noEffects bool
 	blocked   bool
 }

@@ -11,7 +11,7 @@
 //		{
 //			Name: "getdel", Group: "string", Since: "6.2.0", Arity: 2,
 //			Summary: "Returns the string value of a key after deleting the key.",
-//			Flags: Write | Fast, Keys: OneKey, Categories: "write string fast",
+//			Flags: Write | Fast, Keys: OneKey.Uses("RW access delete"), Categories: "write string fast",
 //			Handler: cmdGETDEL,
 //		},
 //		…

@@ -1,6 +1,10 @@
 package command
 
-import "github.com/elastane/elastane/engine/ds"
+import (
+	"math"
+
+	"github.com/elastane/elastane/engine/ds"
+)
 
 // encodings say how large the compact encodings of the data types may grow: the directives
 // hash-max-listpack-entries and its kind, read once and kept for the handlers.
@@ -9,12 +13,15 @@ type encodings struct {
 	list      ds.ListLimits
 	set       ds.SetLimits
 	sortedSet ds.Limits
+	stream    ds.StreamLimits
+	hllSparse int // bytes
 }
 
 func (c *Ctx) encodings() *encodings { return c.Server.Config.encodings.Load() }
 
 // Whatever is configured, a packed block stays below 4 GiB, the most that its header can tell.
 const (
+	maxHLLSparse     = 1 << 20
 	maxPackedEntries = 1 << 16
 	maxPackedValue   = 8 << 10
 )
@@ -33,6 +40,11 @@ func (c *Config) applyEncodings() {
 		list:      listLimits(c.Int("list-max-listpack-size")),
 		set:       ds.SetLimits{Integers: int(min(c.Int("set-max-intset-entries"), maxPackedEntries)), Packed: limits("set")},
 		sortedSet: limits("zset"),
+		stream: ds.StreamLimits{
+			Bytes:   int(min(c.Int("stream-node-max-bytes"), ds.MaxStreamEntry)),
+			Entries: int(min(c.Int("stream-node-max-entries"), math.MaxInt32)),
+		},
+		hllSparse: int(min(c.Int("hll-sparse-max-bytes"), maxHLLSparse)),
 	})
 }
 

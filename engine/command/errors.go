@@ -34,4 +34,7 @@ const (
 	ErrProtoVersion    = "NOPROTO unsupported protocol version"
 	ErrNotFloatMinMax  = "ERR min or max is not a float"
 	ErrNotStringMinMax = "ERR min or max not valid string range item"
+	ErrNoACLFile       = "ERR This instance is not configured to use an ACL file. You may want to specify users via the " +
+		"ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store " +
+		"users in the configuration."
 )

@@ -6,12 +6,18 @@ func Families() []Spec {
 	for _, family := range [][]Spec{
 		connectionSpecs,
 		clientSpecs,
+		aclSpecs,
 		introspectSpecs,
 		serverSpecs,
 		persistenceSpecs,
 		transactionSpecs,
 		pubsubSpecs,
 		stringSpecs,
+		bitmapSpecs,
+		hyperLogLogSpecs,
+		lcsSpecs,
+		geoSpecs,
+		sortSpecs,
 		keySpecs,
 		hashSpecs,
 		listSpecs,
@@ -19,6 +25,10 @@ func Families() []Spec {
 		sortedSetSpecs,
 		sortedSetRangeSpecs,
 		sortedSetCombineSpecs,
+		streamSpecs,
+		streamReadSpecs,
+		streamGroupSpecs,
+		streamInfoSpecs,
 	} {
 		all = append(all, family...)
 	}

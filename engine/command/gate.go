@@ -2,6 +2,8 @@ package command
 
 import (
 	"strings"
+
+	"github.com/elastane/elastane/engine/acl"
 )
 
 // verdict is what the gate says about a command.
@@ -26,10 +28,15 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 		return refuse, unknownCommandText(argv)
 	case spec.Arity > 0 && len(argv) != spec.Arity, len(argv) < -spec.Arity:
 		return refuse, "ERR wrong number of arguments for '" + spec.FullName() + "' command"
-	case !cl.Authenticated && !spec.Is(NoAuth):
+	case !cl.Authenticated && !spec.Is(NoAuth) && !s.Auth.Open():
 		return refuse, ErrNoAuth
 	case cl.Has(ClientMulti) && spec.Is(NoMulti):
 		return refuse, "ERR Command not allowed inside a transaction"
+	}
+	if cl.account != nil && !cl.account.User().Unrestricted() {
+		if text := w.denied(cl, spec, argv); text != "" {
+			return refuse, text
+		}
 	}
 	if s.Cluster != nil && !inProcess && len(w.keys) > 0 {
 		if text := s.Cluster.Redirect(cl, spec, argv, w.keys); text != "" {
@@ -64,6 +71,17 @@ func (w *Worker) gate(cl *Client, spec *Spec, argv [][]byte, state State) (v ver
 		return queue, ""
 	}
 	return pass, ""
+}
+
+// denied asks the ACL about a call. The text is the error of a refusal.
+func (w *Worker) denied(cl *Client, spec *Spec, argv [][]byte) string {
+	c := &w.ctx
+	c.Server, c.Client, c.Now = w.server, cl, w.now
+	reason, at := c.permitted(spec, argv, c.context())
+	if reason == acl.Allowed {
+		return ""
+	}
+	return "NOPERM " + deniedText(reason, cl.User, spec, argv[at], false)
 }
 
 // hasRoom makes room below maxmemory if need be.

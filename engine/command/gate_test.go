@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/pubsub"
 )
 
@@ -24,7 +25,19 @@ func TestGateOrder(t *testing.T) {
 	reasons := []reason{
 		{"unknown command", func(_ *testEngine, argv *[]string) { (*argv)[0] = "NOSUCH" }, "ERR unknown command 'NOSUCH'"},
 		{"arity", func(_ *testEngine, argv *[]string) { *argv = (*argv)[:2] }, "ERR wrong number of arguments for 'set' command"},
-		{"authentication", func(e *testEngine, _ *[]string) { e.client.Authenticated = false }, ErrNoAuth},
+		{"authentication", func(e *testEngine, _ *[]string) {
+			e.client.Authenticated = false
+			e.server.Auth.SetPassword("secret")
+		}, ErrNoAuth},
+		{"permission", func(e *testEngine, _ *[]string) {
+			change, err := e.server.Auth.Users.Set("reader", acl.Defaults{}, []string{"~*", "+@read"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			authenticated := e.client.Authenticated
+			e.client.become(change.Account)
+			e.client.Authenticated = authenticated
+		}, "NOPERM User reader has no permissions to run the 'set' command"},
 		{"cluster", func(e *testEngine, _ *[]string) { e.server.Cluster = redirectAll{} }, "MOVED 1"},
 		{"memory", func(e *testEngine, _ *[]string) {
 			e.server.Config.store(directiveByName["maxmemory"], "1")
@@ -92,7 +105,7 @@ func TestRefusalInMultiAborts(t *testing.T) {
 		{"EXEC", ErrExecAbort},
 		{"EXEC", ErrExecNoMulti},
 		{"MULTI", "OK"},
-		{"CLIENT PAUSE 1", "ERR Command not allowed inside a transaction"},
+		{"SAVE", "ERR Command not allowed inside a transaction"},
 		{"EXEC", ErrExecAbort},
 		{"EXISTS a", "0"},
 	} {

@@ -301,7 +301,7 @@ func cmdHSCAN(c *Ctx) {
 	}
 	o := scanOptions{}
 	if h.Len() > 0 { // of a missing key the options are not looked at
-		o = readScanOptions(c, false, true)
+		o = readScanOptions(c, false, "NOVALUES")
 	}
 	if c.Failed() {
 		return
@@ -312,7 +312,7 @@ func cmdHSCAN(c *Ctx) {
 			return
 		}
 		items = append(items, field)
-		if !o.noValues {
+		if !o.bare {
 			items = append(items, value)
 		}
 	})
@@ -464,81 +464,81 @@ var hashSpecs = []Spec{
 	{
 		Name: "hdel", Group: "hash", Since: "2.0.0", Arity: -3,
 		Summary: "Deletes fields; the hash goes with its last one.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write hash fast", Handler: cmdHDEL,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW delete"), Categories: "write hash fast", Handler: cmdHDEL,
 	},
 	{
 		Name: "hexists", Group: "hash", Since: "2.0.0", Arity: 3,
 		Summary: "Tells whether a field exists.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read hash fast", Handler: cmdHEXISTS,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read hash fast", Handler: cmdHEXISTS,
 	},
 	{
 		Name: "hget", Group: "hash", Since: "2.0.0", Arity: 3,
 		Summary: "Returns the value of a field.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read hash fast", Handler: cmdHGET,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read hash fast", Handler: cmdHGET,
 	},
 	{
 		Name: "hgetall", Group: "hash", Since: "2.0.0", Arity: 2,
 		Summary: "Returns all fields and values.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read hash slow", Handler: cmdHGETALL,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read hash slow", Handler: cmdHGETALL,
 	},
 	{
 		Name: "hincrby", Group: "hash", Since: "2.0.0", Arity: 4,
 		Summary: "Adds to the integer in a field; a missing one counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write hash fast", Handler: cmdHINCRBY,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write hash fast", Handler: cmdHINCRBY,
 	},
 	{
 		Name: "hincrbyfloat", Group: "hash", Since: "2.6.0", Arity: 4,
 		Summary: "Adds to the floating point number in a field; a missing one counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write hash fast", Handler: cmdHINCRBYFLOAT,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write hash fast", Handler: cmdHINCRBYFLOAT,
 	},
 	{
 		Name: "hkeys", Group: "hash", Since: "2.0.0", Arity: 2,
 		Summary: "Returns all fields.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read hash slow", Handler: cmdHKEYS,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read hash slow", Handler: cmdHKEYS,
 	},
 	{
 		Name: "hlen", Group: "hash", Since: "2.0.0", Arity: 2,
 		Summary: "Returns the number of fields.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read hash fast", Handler: cmdHLEN,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read hash fast", Handler: cmdHLEN,
 	},
 	{
 		Name: "hmget", Group: "hash", Since: "2.0.0", Arity: -3,
 		Summary: "Returns the values of several fields.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read hash fast", Handler: cmdHMGET,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read hash fast", Handler: cmdHMGET,
 	},
 	{
 		Name: "hmset", Group: "hash", Since: "2.0.0", Arity: -4,
 		Summary: "Sets several fields (older form of HSET).",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write hash fast", Handler: cmdHMSET,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW update"), Categories: "write hash fast", Handler: cmdHMSET,
 	},
 	{
 		Name: "hrandfield", Group: "hash", Since: "6.2.0", Arity: -2,
 		Summary: "Returns random fields.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read hash slow", Handler: cmdHRANDFIELD,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read hash slow", Handler: cmdHRANDFIELD,
 	},
 	{
 		Name: "hscan", Group: "hash", Since: "2.8.0", Arity: -3,
 		Summary: "Lists fields and values part by part.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read hash slow", Handler: cmdHSCAN,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read hash slow", Handler: cmdHSCAN,
 	},
 	{
 		Name: "hset", Group: "hash", Since: "2.0.0", Arity: -4,
 		Summary: "Sets fields and counts the new ones.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write hash fast", Handler: cmdHSET,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW update"), Categories: "write hash fast", Handler: cmdHSET,
 	},
 	{
 		Name: "hsetnx", Group: "hash", Since: "2.0.0", Arity: 4,
 		Summary: "Sets a field that does not exist.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write hash fast", Handler: cmdHSETNX,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write hash fast", Handler: cmdHSETNX,
 	},
 	{
 		Name: "hstrlen", Group: "hash", Since: "3.2.0", Arity: 3,
 		Summary: "Returns the length of a field's value.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read hash fast", Handler: cmdHSTRLEN,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read hash fast", Handler: cmdHSTRLEN,
 	},
 	{
 		Name: "hvals", Group: "hash", Since: "2.0.0", Arity: 2,
 		Summary: "Returns all values.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read hash slow", Handler: cmdHVALS,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read hash slow", Handler: cmdHVALS,
 	},
 }

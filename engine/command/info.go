@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/keyspace"
 )
 
@@ -140,7 +141,7 @@ func infoClients(c *Ctx, w *infoWriter) {
 	w.line("client_recent_max_input_buffer", 0)
 	w.line("client_recent_max_output_buffer", 0)
 	w.line("blocked_clients", s.waiting.count.Load())
-	w.line("tracking_clients", 0)
+	w.line("tracking_clients", s.tracking.clients.Load())
 	w.line("pubsub_clients", 0)
 	w.line("watching_clients", 0)
 	w.line("clients_in_timeout_table", 0)
@@ -198,9 +199,16 @@ func infoStats(c *Ctx, w *infoWriter) {
 	w.line("pubsubshard_channels", s.PubSub.Len(2))
 	w.line("latest_fork_usec", 0)
 	w.line("total_forks", 0)
+	keys, items, prefixes := s.tracking.counts()
+	w.line("tracking_total_keys", keys)
+	w.line("tracking_total_items", items)
+	w.line("tracking_total_prefixes", prefixes)
 	w.line("unexpected_error_replies", s.Stats.Panics.Load())
 	w.line("total_error_replies", s.Stats.Errors.Load())
-	w.line("acl_access_denied_auth", s.Stats.AuthFailures.Load())
+	w.line("acl_access_denied_auth", s.Stats.Denied[acl.DeniedAuth].Load())
+	w.line("acl_access_denied_cmd", s.Stats.Denied[acl.DeniedCommand].Load())
+	w.line("acl_access_denied_key", s.Stats.Denied[acl.DeniedKey].Load())
+	w.line("acl_access_denied_channel", s.Stats.Denied[acl.DeniedChannel].Load())
 	w.line("client_output_buffer_limit_disconnections", s.Stats.OutputLimit.Load())
 }
 

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/elastane/elastane/engine/glob"
+	"github.com/elastane/elastane/engine/resp"
 )
 
 // flagNames are the names of Flags in COMMAND INFO, by bit; "" is not shown.
 var flagNames = [...]string{
 	"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "no_auth",
-	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "",
+	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "", "",
 }
 
 var introspectSpecs = []Spec{{
@@ -30,6 +31,10 @@ var introspectSpecs = []Spec{{
 		{
 			Name: "getkeys", Since: "2.8.13", Arity: -3, Summary: "Extracts the keys of a command.",
 			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdCOMMANDGETKEYS,
+		},
+		{
+			Name: "getkeysandflags", Since: "7.0.0", Arity: -3, Summary: "Extracts the keys of a command, and what it does with them.",
+			Flags: Loading | Stale, Categories: "slow connection", Handler: cmdCOMMANDGETKEYSANDFLAGS,
 		},
 		{
 			Name: "info", Since: "2.8.13", Arity: -2, Summary: "Describes some commands.",
@@ -98,7 +103,7 @@ func (c *Ctx) writeInfo(s *Spec) {
 	w.Array(10)
 	w.BulkString(s.FullName())
 	w.Int(int64(s.Arity))
-	flags := s.Flags &^ (MayReplicate | InSubscribe | Restricted)
+	flags := s.Flags &^ (MayReplicate | InSubscribe | Alone | Restricted)
 	w.Set(bits.OnesCount32(uint32(flags)))
 	for i, name := range flagNames {
 		if flags&(1<<i) != 0 {
@@ -114,11 +119,10 @@ func (c *Ctx) writeInfo(s *Spec) {
 		w.Simple("@" + category)
 	}
 	w.Set(0) // tips
-	if s.Keys.First == 0 {
-		w.Set(0)
-	} else {
-		w.Set(1)
-		c.writeKeySpec(s)
+	shapes := s.shapes()
+	w.Set(len(shapes))
+	for i := range shapes {
+		shapes[i].write(w)
 	}
 	subs := s.Subcommands()
 	w.Array(len(subs))
@@ -127,40 +131,52 @@ func (c *Ctx) writeInfo(s *Spec) {
 	}
 }
 
-func (c *Ctx) writeKeySpec(s *Spec) {
-	w := c.Reply
-	last := s.Keys.Last
-	if last >= 0 {
-		last -= s.Keys.First
-	}
-	access := "RO"
-	if s.Is(Write) {
-		access = "RW"
-	}
+// write writes one key specification in the form of COMMAND INFO.
+func (k *KeyShape) write(w *resp.Writer) {
 	w.Map(3)
 	w.BulkString("flags")
-	w.Set(1)
-	w.Simple(access)
-	w.BulkString("begin_search")
-	w.Map(2)
-	w.BulkString("type")
-	w.BulkString("index")
-	w.BulkString("spec")
-	w.Map(1)
-	w.BulkString("index")
-	w.Int(int64(s.Keys.First))
-	w.BulkString("find_keys")
-	w.Map(2)
-	w.BulkString("type")
-	w.BulkString("range")
-	w.BulkString("spec")
-	w.Map(3)
-	w.BulkString("lastkey")
-	w.Int(int64(last))
-	w.BulkString("keystep")
-	w.Int(int64(s.Keys.Step))
-	w.BulkString("limit")
-	w.Int(0)
+	uses := strings.Fields(k.Use)
+	w.Set(len(uses))
+	for _, use := range uses {
+		w.Simple(use)
+	}
+	section := func(name, kind string, fields int) {
+		w.BulkString(name)
+		w.Map(2)
+		w.BulkString("type")
+		w.BulkString(kind)
+		w.BulkString("spec")
+		w.Map(fields)
+	}
+	field := func(name string, n int) {
+		w.BulkString(name)
+		w.Int(int64(n))
+	}
+	switch {
+	case k.Unknown:
+		section("begin_search", "unknown", 0)
+		section("find_keys", "unknown", 0)
+		return
+	case k.Keyword != "":
+		section("begin_search", "keyword", 2)
+		w.BulkString("keyword")
+		w.BulkString(k.Keyword)
+		field("startfrom", k.StartFrom)
+	default:
+		section("begin_search", "index", 1)
+		field("index", k.Index)
+	}
+	if k.NumKeys {
+		section("find_keys", "keynum", 3)
+		field("keynumidx", 0)
+		field("firstkey", 1)
+		field("keystep", k.Step)
+		return
+	}
+	section("find_keys", "range", 3)
+	field("lastkey", k.Last)
+	field("keystep", k.Step)
+	field("limit", k.Limit)
 }
 
 // COMMAND COUNT
@@ -209,12 +225,20 @@ func (c *Ctx) writeDocs(s *Spec) {
 }
 
 // COMMAND GETKEYS command [arg …]
-func cmdCOMMANDGETKEYS(c *Ctx) {
+func cmdCOMMANDGETKEYS(c *Ctx) { c.writeKeys(false) }
+
+// COMMAND GETKEYSANDFLAGS command [arg …]
+func cmdCOMMANDGETKEYSANDFLAGS(c *Ctx) { c.writeKeys(true) }
+
+func (c *Ctx) writeKeys(uses bool) {
 	argv := c.Args.Rest()
 	s := c.Server.Table.Resolve(argv)
 	switch {
 	case s == nil:
 		c.Reply.Error("ERR Invalid command specified")
+		return
+	case s.Keys.First == 0 && s.Keys.Find == nil:
+		c.Reply.Error("ERR The command has no key arguments")
 		return
 	case s.Arity > 0 && len(argv) != s.Arity, len(argv) < -s.Arity:
 		c.Reply.Error("ERR Invalid number of arguments specified for command")
@@ -222,11 +246,21 @@ func cmdCOMMANDGETKEYS(c *Ctx) {
 	}
 	keys := s.AppendKeys(nil, argv)
 	if len(keys) == 0 {
-		c.Reply.Error("ERR The command has no key arguments")
+		c.Reply.Error("ERR Invalid arguments specified for command")
 		return
 	}
 	c.Reply.Array(len(keys))
-	for _, i := range keys {
+	for nth, i := range keys {
+		if uses {
+			names := (s.KeyUse(argv, nth) &^ KeyVaries).names()
+			c.Reply.Array(2)
+			c.Reply.Bulk(argv[i])
+			c.Reply.Set(len(names))
+			for _, name := range names {
+				c.Reply.Simple(name)
+			}
+			continue
+		}
 		c.Reply.Bulk(argv[i])
 	}
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/elastane/elastane/engine/arena"
@@ -123,7 +124,7 @@ func (c *Ctx) expireAt(key []byte, at int64) {
 	}
 	if c.isPast(at) {
 		c.View.Delete(key, eventDel)
-		c.Propagate(wordDEL, key)
+		c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
 		return
 	}
 	w := c.View.Edit(key)
@@ -189,11 +190,9 @@ func cmdKEYS(c *Ctx) {
 
 	var keys [][]byte
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-		cursor = c.View.Scan(cursor, 1000, func(e keyspace.Entry) {
-			if glob.Match(pattern, e.Key()) {
-				keys = append(keys, e.Key())
-			}
-		})
+		cursor = c.View.Scan(cursor, 1000,
+			func(e keyspace.Entry) bool { return glob.Match(pattern, e.Key()) },
+			func(e keyspace.Entry) { keys = append(keys, e.Key()) })
 	}
 
 	c.Reply.Array(len(keys))
@@ -207,7 +206,7 @@ type scanOptions struct {
 	count    int
 	match    []byte // nil: everything
 	typeName []byte // nil: any type
-	noValues bool
+	bare     bool   // NOVALUES, NOSCORES
 }
 
 // readScanCursor reads the cursor; what follows the key is read by readScanOptions.
@@ -220,8 +219,9 @@ func readScanCursor(c *Ctx) uint64 {
 	return cursor
 }
 
-// readScanOptions reads [MATCH pattern] [COUNT count], of SCAN [TYPE type], of HSCAN [NOVALUES].
-func readScanOptions(c *Ctx, withType, withNoValues bool) (o scanOptions) {
+// readScanOptions reads [MATCH pattern] [COUNT count], of SCAN [TYPE type], and a family's word for names alone, if bare
+// is not empty: NOVALUES of HSCAN, NOSCORES of ZSCAN.
+func readScanOptions(c *Ctx, withType bool, bare string) (o scanOptions) {
 	o.count = 10
 	for a := &c.Args; a.More(); {
 		switch {
@@ -235,8 +235,11 @@ func readScanOptions(c *Ctx, withType, withNoValues bool) (o scanOptions) {
 			o.match = a.Bytes()
 		case withType && a.Len() > 1 && a.Word("TYPE"):
 			o.typeName = a.Bytes()
-		case withNoValues && a.Word("NOVALUES"):
-			o.noValues = true
+			if !keyspace.IsTypeName(string(bytes.ToLower(o.typeName))) {
+				a.Fail("ERR unknown type name '" + string(o.typeName) + "'")
+			}
+		case bare != "" && a.Word(bare):
+			o.bare = true
 		default:
 			a.Syntax()
 		}
@@ -259,18 +262,19 @@ func (o *scanOptions) reply(c *Ctx, next uint64, items [][]byte) {
 // SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 func cmdSCAN(c *Ctx) {
 	cursor := readScanCursor(c)
-	o := readScanOptions(c, true, false)
+	o := readScanOptions(c, true, "")
 	if c.Failed() {
 		return
 	}
 
 	var keys [][]byte
-	next := c.View.Scan(cursor, o.count, func(e keyspace.Entry) {
-		if o.matches(e.Key()) && (o.typeName == nil || foldEqual(o.typeName, e.Type().String())) {
-			// The entry is locked during this call only.
-			keys = append(keys, append([]byte(nil), e.Key()...))
-		}
-	})
+	next := c.View.Scan(cursor, o.count,
+		func(e keyspace.Entry) bool {
+			return o.matches(e.Key()) && (o.typeName == nil || foldEqual(o.typeName, e.Type().String()))
+		},
+		func(e keyspace.Entry) { // the entry is locked during this call only
+			keys = append(keys, bytes.Clone(e.Key()))
+		})
 
 	o.reply(c, next, keys)
 }
@@ -341,6 +345,34 @@ func cmdMOVE(c *Ctx) {
 	}
 
 	c.Reply.Int(boolInt(found))
+}
+
+// SWAPDB index1 index2
+func cmdSWAPDB(c *Ctx) {
+	if c.Server.Cluster != nil {
+		c.Reply.Error("ERR SWAPDB is not allowed in cluster mode")
+		return
+	}
+	a := c.Args.IntOr("ERR invalid first DB index")
+	b := c.Args.IntOr("ERR invalid second DB index")
+	if last := int64(c.Server.Space.Databases() - 1); a < 0 || a > last || b < 0 || b > last {
+		c.Args.Fail(ErrDBIndex)
+	}
+	if c.Failed() {
+		return
+	}
+
+	if a != b {
+		changed := c.watchedIn(int(a), int(b))
+		c.View.SwapDB(int(a), int(b))
+		c.Server.watches.touchEach(changed)
+		for _, k := range c.Server.waiting.of(int(a), int(b)) {
+			c.Server.waiting.signal(k.db, []byte(k.key))
+		}
+	}
+	c.Propagate(c.Args.argv...)
+
+	c.Reply.OK()
 }
 
 // existsIn says whether another database has a key.
@@ -422,6 +454,10 @@ func (c *Ctx) cloneCollection(e keyspace.Entry) (enc ds.Encoding, root arena.Ref
 		old, fresh := ds.OpenSortedSet(c.heap(), from), ds.OpenSortedSet(c.heap(), arena.Nil)
 		old.Each(0, false, func(member []byte, score float64) bool { fresh.Set(member, score, limits.sortedSet); return true })
 		return fresh.Encoding(), fresh.Root()
+	case keyspace.TypeStream:
+		old := ds.OpenStream(c.heap(), from)
+		fresh := old.Clone()
+		return ds.Listpacks, fresh.Root()
 	}
 	panic("command: COPY of a type that is not built: " + e.Type().String())
 }
@@ -444,7 +480,11 @@ func cmdObjectENCODING(c *Ctx) {
 	}
 
 	if e.Type() == keyspace.TypeString {
-		c.Reply.BulkString(stringEncoding(e.Value()))
+		name := e.Encoding().String()
+		if e.Encoding() == keyspace.EncodingRaw {
+			name = stringEncoding(e.Value())
+		}
+		c.Reply.BulkString(name)
 		return
 	}
 	c.Reply.BulkString(e.Encoding().String())
@@ -515,32 +555,32 @@ var keySpecs = []Spec{
 	{
 		Name: "copy", Group: "generic", Since: "6.2.0", Arity: -3,
 		Summary: "Copies a value to another key.",
-		Flags:   Write | DenyOOM, Keys: TwoKeys, Categories: "keyspace write slow", Handler: cmdCOPY,
+		Flags:   Write | DenyOOM, Keys: TwoKeys.Uses("RO access", "OW update"), Categories: "keyspace write slow", Handler: cmdCOPY,
 	},
 	{
 		Name: "del", Group: "generic", Since: "1.0.0", Arity: -2,
 		Summary: "Deletes keys.",
-		Flags:   Write, Keys: AllKeys, Categories: "keyspace write slow", Handler: cmdDEL,
+		Flags:   Write, Keys: AllKeys.Uses("RM delete"), Categories: "keyspace write slow", Handler: cmdDEL,
 	},
 	{
 		Name: "exists", Group: "generic", Since: "1.0.0", Arity: -2,
 		Summary: "Counts how many of the given keys exist.",
-		Flags:   ReadOnly | Fast, Keys: AllKeys, Categories: "keyspace read fast", Handler: cmdEXISTS,
+		Flags:   ReadOnly | Fast, Keys: AllKeys.Uses("RO"), Categories: "keyspace read fast", Handler: cmdEXISTS,
 	},
 	{
 		Name: "expire", Group: "generic", Since: "1.0.0", Arity: -3,
 		Summary: "Sets the time to live of a key in seconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdEXPIRE,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdEXPIRE,
 	},
 	{
 		Name: "expireat", Group: "generic", Since: "1.2.0", Arity: -3,
 		Summary: "Sets the expiry of a key as Unix time in seconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdEXPIREAT,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdEXPIREAT,
 	},
 	{
 		Name: "expiretime", Group: "generic", Since: "7.0.0", Arity: 2,
 		Summary: "Returns the expiry of a key as Unix time in seconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdEXPIRETIME,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdEXPIRETIME,
 	},
 	{
 		Name: "keys", Group: "generic", Since: "1.0.0", Arity: 2,
@@ -550,7 +590,7 @@ var keySpecs = []Spec{
 	{
 		Name: "move", Group: "generic", Since: "1.0.0", Arity: 3,
 		Summary: "Moves a key to another database.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdMOVE,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access update"), Categories: "keyspace write fast", Handler: cmdMOVE,
 	},
 	{
 		Name: "object", Group: "generic", Since: "2.2.3", Arity: -2,
@@ -559,25 +599,25 @@ var keySpecs = []Spec{
 			{
 				Name: "encoding", Since: "2.2.3", Arity: 3,
 				Summary: "Returns the layout of a value.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectENCODING,
 			},
 			{
 				Name: "freq", Since: "4.0.0", Arity: 3,
 				Summary: "Returns how often a key is used, on a logarithmic scale.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectFREQ,
 			},
 			{
 				Name: "idletime", Since: "2.2.3", Arity: 3,
 				Summary: "Returns for how many seconds a key was not used.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectIDLETIME,
 			},
 			{
 				Name: "refcount", Since: "2.2.3", Arity: 3,
 				Summary: "Returns how often a value is referred to.",
-				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1},
+				Flags:   ReadOnly, Keys: Keys{First: 2, Last: 2, Step: 1}.Uses("RO"),
 				Categories: "keyspace read slow", Handler: cmdObjectREFCOUNT,
 			},
 		},
@@ -585,27 +625,27 @@ var keySpecs = []Spec{
 	{
 		Name: "persist", Group: "generic", Since: "2.2.0", Arity: 2,
 		Summary: "Removes the expiry of a key.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdPERSIST,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdPERSIST,
 	},
 	{
 		Name: "pexpire", Group: "generic", Since: "2.6.0", Arity: -3,
 		Summary: "Sets the time to live of a key in milliseconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdPEXPIRE,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdPEXPIRE,
 	},
 	{
 		Name: "pexpireat", Group: "generic", Since: "2.6.0", Arity: -3,
 		Summary: "Sets the expiry of a key as Unix time in milliseconds.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "keyspace write fast", Handler: cmdPEXPIREAT,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW update"), Categories: "keyspace write fast", Handler: cmdPEXPIREAT,
 	},
 	{
 		Name: "pexpiretime", Group: "generic", Since: "7.0.0", Arity: 2,
 		Summary: "Returns the expiry of a key as Unix time in milliseconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdPEXPIRETIME,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdPEXPIRETIME,
 	},
 	{
 		Name: "pttl", Group: "generic", Since: "2.6.0", Arity: 2,
 		Summary: "Returns the time to live of a key in milliseconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdPTTL,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdPTTL,
 	},
 	{
 		Name: "randomkey", Group: "generic", Since: "1.0.0", Arity: 1,
@@ -615,12 +655,12 @@ var keySpecs = []Spec{
 	{
 		Name: "rename", Group: "generic", Since: "1.0.0", Arity: 3,
 		Summary: "Gives a key another name, replacing what had it.",
-		Flags:   Write, Keys: TwoKeys, Categories: "keyspace write slow", Handler: cmdRENAME,
+		Flags:   Write, Keys: TwoKeys.Uses("RW access delete", "OW update"), Categories: "keyspace write slow", Handler: cmdRENAME,
 	},
 	{
 		Name: "renamenx", Group: "generic", Since: "1.0.0", Arity: 3,
 		Summary: "Gives a key another name, if none has it.",
-		Flags:   Write | Fast, Keys: TwoKeys, Categories: "keyspace write fast", Handler: cmdRENAMENX,
+		Flags:   Write | Fast, Keys: TwoKeys.Uses("RW access delete", "OW insert"), Categories: "keyspace write fast", Handler: cmdRENAMENX,
 	},
 	{
 		Name: "scan", Group: "generic", Since: "2.8.0", Arity: -2,
@@ -628,23 +668,28 @@ var keySpecs = []Spec{
 		Flags:   ReadOnly, Lock: LockNone, Categories: "keyspace read slow", Handler: cmdSCAN,
 	},
 	{
+		Name: "swapdb", Group: "server", Since: "4.0.0", Arity: 3,
+		Summary: "Exchanges the contents of two databases.",
+		Flags:   Write | Fast, Lock: LockAll, Categories: "keyspace write fast dangerous", Handler: cmdSWAPDB,
+	},
+	{
 		Name: "touch", Group: "generic", Since: "3.2.1", Arity: -2,
 		Summary: "Marks keys as used and counts how many exist.",
-		Flags:   ReadOnly | Fast, Keys: AllKeys, Categories: "keyspace read fast", Handler: cmdEXISTS,
+		Flags:   ReadOnly | Fast, Keys: AllKeys.Uses("RO"), Categories: "keyspace read fast", Handler: cmdEXISTS,
 	},
 	{
 		Name: "ttl", Group: "generic", Since: "1.0.0", Arity: 2,
 		Summary: "Returns the time to live of a key in seconds.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdTTL,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "keyspace read fast", Handler: cmdTTL,
 	},
 	{
 		Name: "type", Group: "generic", Since: "1.0.0", Arity: 2,
 		Summary: "Returns the type of a key's value.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "keyspace read fast", Handler: cmdTYPE,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "keyspace read fast", Handler: cmdTYPE,
 	},
 	{
 		Name: "unlink", Group: "generic", Since: "4.0.0", Arity: -2,
 		Summary: "Deletes keys.",
-		Flags:   Write | Fast, Keys: AllKeys, Categories: "keyspace write fast", Handler: cmdDEL,
+		Flags:   Write | Fast, Keys: AllKeys.Uses("RM delete"), Categories: "keyspace write fast", Handler: cmdDEL,
 	},
 }

@@ -351,7 +351,9 @@ func cmdLPOS(c *Ctx) {
 	for a := &c.Args; a.More(); {
 		switch {
 		case a.Len() > 1 && a.Word("RANK"):
-			rank = a.IntRange(-math.MaxInt64, math.MaxInt64, ErrNotInteger)
+			if rank = a.Int(); rank == math.MinInt64 {
+				a.Fail("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+			}
 			if rank == 0 {
 				a.Fail(ErrLposRank)
 			}
@@ -553,7 +555,7 @@ func readTimeout(c *Ctx) time.Time {
 		c.Args.Fail(ErrTimeoutNegative)
 		return time.Time{}
 	case seconds > math.MaxInt64/1e6:
-		c.Args.Fail(ErrTimeout)
+		c.Args.Fail(ErrTimeoutRange)
 		return time.Time{}
 	}
 	return time.UnixMilli(c.Now + int64(math.Ceil(seconds*1000)))
@@ -641,111 +643,111 @@ var listSpecs = []Spec{
 	{
 		Name: "blmpop", Group: "list", Since: "7.0.0", Arity: -5,
 		Summary: "Takes elements from the first list that has any; waits for one.",
-		Flags:   Write | Blocking, Keys: NumKeys(2), Categories: "write list slow blocking", Handler: cmdBLMPOP,
+		Flags:   Write | Blocking, Keys: NumKeys(2).Uses("RW access delete"), Categories: "write list slow blocking", Handler: cmdBLMPOP,
 	},
 	{
 		Name: "blmove", Group: "list", Since: "6.2.0", Arity: 6,
 		Summary: "Moves an element between lists; waits for one.",
-		Flags:   Write | DenyOOM | Blocking, Keys: TwoKeys, Categories: "write list slow blocking", Handler: cmdBLMOVE,
+		Flags:   Write | DenyOOM | Blocking, Keys: TwoKeys.Uses("RW access delete", "RW insert"), Categories: "write list slow blocking", Handler: cmdBLMOVE,
 	},
 	{
 		Name: "blpop", Group: "list", Since: "2.0.0", Arity: -3,
 		Summary: "Takes the first element of the first list that has one; waits for it.",
-		Flags:   Write | Blocking, Keys: Keys{First: 1, Last: -2, Step: 1}, Categories: "write list slow blocking", Handler: cmdBLPOP,
+		Flags:   Write | Blocking, Keys: Keys{First: 1, Last: -2, Step: 1}.Uses("RW access delete"), Categories: "write list slow blocking", Handler: cmdBLPOP,
 	},
 	{
 		Name: "brpop", Group: "list", Since: "2.0.0", Arity: -3,
 		Summary: "Takes the last element of the first list that has one; waits for it.",
-		Flags:   Write | Blocking, Keys: Keys{First: 1, Last: -2, Step: 1}, Categories: "write list slow blocking", Handler: cmdBRPOP,
+		Flags:   Write | Blocking, Keys: Keys{First: 1, Last: -2, Step: 1}.Uses("RW access delete"), Categories: "write list slow blocking", Handler: cmdBRPOP,
 	},
 	{
 		Name: "brpoplpush", Group: "list", Since: "2.2.0", Arity: 4,
 		Summary: "Moves the last element of a list to the head of another; waits for one.",
-		Flags:   Write | DenyOOM | Blocking, Keys: TwoKeys, Categories: "write list slow blocking", Handler: cmdBRPOPLPUSH,
+		Flags:   Write | DenyOOM | Blocking, Keys: TwoKeys.Uses("RW access delete", "RW insert"), Categories: "write list slow blocking", Handler: cmdBRPOPLPUSH,
 	},
 	{
 		Name: "lindex", Group: "list", Since: "1.0.0", Arity: 3,
 		Summary: "Returns an element by its index.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read list slow", Handler: cmdLINDEX,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read list slow", Handler: cmdLINDEX,
 	},
 	{
 		Name: "linsert", Group: "list", Since: "2.2.0", Arity: 5,
 		Summary: "Inserts an element before or after another one.",
-		Flags:   Write | DenyOOM, Keys: OneKey, Categories: "write list slow", Handler: cmdLINSERT,
+		Flags:   Write | DenyOOM, Keys: OneKey.Uses("RW insert"), Categories: "write list slow", Handler: cmdLINSERT,
 	},
 	{
 		Name: "llen", Group: "list", Since: "1.0.0", Arity: 2,
 		Summary: "Returns the length of a list.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read list fast", Handler: cmdLLEN,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read list fast", Handler: cmdLLEN,
 	},
 	{
 		Name: "lmpop", Group: "list", Since: "7.0.0", Arity: -4,
 		Summary: "Takes elements from the first list that has any.",
-		Flags:   Write, Keys: NumKeys(1), Categories: "write list slow", Handler: cmdLMPOP,
+		Flags:   Write, Keys: NumKeys(1).Uses("RW access delete"), Categories: "write list slow", Handler: cmdLMPOP,
 	},
 	{
 		Name: "lmove", Group: "list", Since: "6.2.0", Arity: 5,
 		Summary: "Moves an element from an end of a list to an end of another.",
-		Flags:   Write | DenyOOM, Keys: TwoKeys, Categories: "write list slow", Handler: cmdLMOVE,
+		Flags:   Write | DenyOOM, Keys: TwoKeys.Uses("RW access delete", "RW insert"), Categories: "write list slow", Handler: cmdLMOVE,
 	},
 	{
 		Name: "lpop", Group: "list", Since: "1.0.0", Arity: -2,
 		Summary: "Takes elements from the head.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write list fast", Handler: cmdLPOP,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access delete"), Categories: "write list fast", Handler: cmdLPOP,
 	},
 	{
 		Name: "lpos", Group: "list", Since: "6.0.6", Arity: -3,
 		Summary: "Finds the indices of an element.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read list slow", Handler: cmdLPOS,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read list slow", Handler: cmdLPOS,
 	},
 	{
 		Name: "lpush", Group: "list", Since: "1.0.0", Arity: -3,
 		Summary: "Adds elements at the head.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write list fast", Handler: cmdLPUSH,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write list fast", Handler: cmdLPUSH,
 	},
 	{
 		Name: "lpushx", Group: "list", Since: "2.2.0", Arity: -3,
 		Summary: "Adds elements at the head of a list that exists.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write list fast", Handler: cmdLPUSHX,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write list fast", Handler: cmdLPUSHX,
 	},
 	{
 		Name: "lrange", Group: "list", Since: "1.0.0", Arity: 4,
 		Summary: "Returns a range of elements.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read list slow", Handler: cmdLRANGE,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read list slow", Handler: cmdLRANGE,
 	},
 	{
 		Name: "lrem", Group: "list", Since: "1.0.0", Arity: 4,
 		Summary: "Removes elements equal to a given one.",
-		Flags:   Write, Keys: OneKey, Categories: "write list slow", Handler: cmdLREM,
+		Flags:   Write, Keys: OneKey.Uses("RW delete"), Categories: "write list slow", Handler: cmdLREM,
 	},
 	{
 		Name: "lset", Group: "list", Since: "1.0.0", Arity: 4,
 		Summary: "Sets an element by its index.",
-		Flags:   Write | DenyOOM, Keys: OneKey, Categories: "write list slow", Handler: cmdLSET,
+		Flags:   Write | DenyOOM, Keys: OneKey.Uses("RW update"), Categories: "write list slow", Handler: cmdLSET,
 	},
 	{
 		Name: "ltrim", Group: "list", Since: "1.0.0", Arity: 4,
 		Summary: "Removes all but a range of elements.",
-		Flags:   Write, Keys: OneKey, Categories: "write list slow", Handler: cmdLTRIM,
+		Flags:   Write, Keys: OneKey.Uses("RW delete"), Categories: "write list slow", Handler: cmdLTRIM,
 	},
 	{
 		Name: "rpop", Group: "list", Since: "1.0.0", Arity: -2,
 		Summary: "Takes elements from the tail.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write list fast", Handler: cmdRPOP,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access delete"), Categories: "write list fast", Handler: cmdRPOP,
 	},
 	{
 		Name: "rpoplpush", Group: "list", Since: "1.2.0", Arity: 3,
 		Summary: "Moves the last element of a list to the head of another.",
-		Flags:   Write | DenyOOM, Keys: TwoKeys, Categories: "write list slow", Handler: cmdRPOPLPUSH,
+		Flags:   Write | DenyOOM, Keys: TwoKeys.Uses("RW access delete", "RW insert"), Categories: "write list slow", Handler: cmdRPOPLPUSH,
 	},
 	{
 		Name: "rpush", Group: "list", Since: "1.0.0", Arity: -3,
 		Summary: "Adds elements at the tail.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write list fast", Handler: cmdRPUSH,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write list fast", Handler: cmdRPUSH,
 	},
 	{
 		Name: "rpushx", Group: "list", Since: "2.2.0", Arity: -3,
 		Summary: "Adds elements at the tail of a list that exists.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write list fast", Handler: cmdRPUSHX,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write list fast", Handler: cmdRPUSHX,
 	},
 }

@@ -161,13 +161,13 @@ var pubsubSpecs = []Spec{
 	{
 		Name: "psubscribe", Group: "pubsub", Since: "2.0.0", Arity: -2,
 		Summary: "Listens to the channels that match patterns.",
-		Flags:   subscribeFlags, Categories: "pubsub slow",
+		Flags:   subscribeFlags, Channels: Channels{First: 1, Last: -1, Patterns: true}, Categories: "pubsub slow",
 		Handler: func(c *Ctx) { c.subscribe(pubsub.Pattern) },
 	},
 	{
 		Name: "publish", Group: "pubsub", Since: "2.0.0", Arity: 3,
 		Summary: "Sends a message to a channel.",
-		Flags:   PubSub | Loading | Stale | Fast | MayReplicate, Categories: "pubsub fast",
+		Flags:   PubSub | Loading | Stale | Fast | MayReplicate, Channels: Channels{First: 1, Last: 1}, Categories: "pubsub fast",
 		Handler: cmdPUBLISH,
 	},
 	{
@@ -210,25 +210,25 @@ var pubsubSpecs = []Spec{
 	{
 		Name: "spublish", Group: "pubsub", Since: "7.0.0", Arity: 3,
 		Summary: "Sends a message to a shard channel.",
-		Flags:   PubSub | Loading | Stale | Fast | MayReplicate, Keys: OneKey, Lock: LockKeys, Categories: "pubsub fast",
+		Flags:   PubSub | Loading | Stale | Fast | MayReplicate, Keys: OneKey.Uses("not_key"), Lock: LockKeys, Channels: Channels{First: 1, Last: 1}, Categories: "pubsub fast",
 		Handler: cmdSPUBLISH,
 	},
 	{
 		Name: "ssubscribe", Group: "pubsub", Since: "7.0.0", Arity: -2,
 		Summary: "Listens to shard channels.",
-		Flags:   subscribeFlags, Keys: AllKeys, Categories: "pubsub slow",
+		Flags:   subscribeFlags, Keys: AllKeys.Uses("not_key"), Channels: Channels{First: 1, Last: -1}, Categories: "pubsub slow",
 		Handler: func(c *Ctx) { c.subscribe(pubsub.Shard) },
 	},
 	{
 		Name: "subscribe", Group: "pubsub", Since: "2.0.0", Arity: -2,
 		Summary: "Listens to channels.",
-		Flags:   subscribeFlags, Categories: "pubsub slow",
+		Flags:   subscribeFlags, Channels: Channels{First: 1, Last: -1}, Categories: "pubsub slow",
 		Handler: func(c *Ctx) { c.subscribe(pubsub.Channel) },
 	},
 	{
 		Name: "sunsubscribe", Group: "pubsub", Since: "7.0.0", Arity: -1,
 		Summary: "Stops listening to shard channels.",
-		Flags:   subscribeFlags, Keys: AllKeys, Categories: "pubsub slow",
+		Flags:   subscribeFlags, Keys: AllKeys.Uses("not_key"), Categories: "pubsub slow",
 		Handler: func(c *Ctx) { c.unsubscribe(pubsub.Shard) },
 	},
 	{

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/pubsub"
 )
@@ -65,6 +66,8 @@ type Server struct {
 	pauses  pauses
 	watches watches
 	waiting waiting
+
+	tracking trackers
 }
 
 // Host is what a node's commands can ask of the process around it (engine implements it). Nil methods do not
@@ -125,6 +128,7 @@ func NewServer(o ServerOptions) *Server {
 		o.Logger = slog.Default()
 	}
 	s := &Server{ServerOptions: o, RunID: randomHex(20), Started: o.Clock()}
+	s.Auth.Users = acl.NewRegistry(o.Table.catalog)
 	s.Config = newConfig(s)
 	s.Space = keyspace.New(keyspace.Options{Databases: o.Databases, Hook: s.keyChanged})
 	return s
@@ -174,13 +178,32 @@ func (s *Server) ExpiryMode() keyspace.Expiry {
 	return keyspace.ExpiryDelete
 }
 
+// deletion is the word with which replicas are told of a deletion that a directive lets be done lazily.
+func (s *Server) deletion(lazy string) []byte {
+	if s.Config.Bool(lazy) {
+		return wordUNLINK
+	}
+	return wordDEL
+}
+
 // keyChanged is the keyspace's hook: it runs under the stripe of the key.
 func (s *Server) keyChanged(db int, key []byte, ev keyspace.Event) {
-	if ev == keyspace.EventExpired || ev == keyspace.EventEvicted {
-		argv := [2][]byte{wordDEL, key}
+	if ev == keyspace.EventNew || ev == keyspace.EventMiss {
+		if classes := s.Config.notify.Load(); !s.Has(StateLoading) {
+			s.notify(classes, db, key, ev)
+		}
+		return
+	}
+	switch ev {
+	case keyspace.EventExpired:
+		argv := [2][]byte{s.deletion("lazyfree-lazy-expire"), key}
+		s.Replication.Feed(db, argv[:])
+	case keyspace.EventEvicted:
+		argv := [2][]byte{s.deletion("lazyfree-lazy-eviction"), key}
 		s.Replication.Feed(db, argv[:])
 	}
 	s.watches.touch(db, key)
+	s.invalidate(key)
 	s.waiting.signal(db, key)
 	if classes := s.Config.notify.Load(); classes != 0 && ev.Class != 0 {
 		s.notify(classes, db, key, ev)

@@ -219,6 +219,9 @@ func cmdSPOP(c *Ctx) {
 		c.Reply.Bulk(member)
 		effect = append(effect, member)
 	}
+	if given && s.Len() == 0 {
+		effect = append(effect[:0], c.Server.deletion("lazyfree-lazy-server-del"), key)
+	}
 	settleSet(&w, &s, eventSpop)
 	c.Propagate(effect...)
 }
@@ -264,7 +267,7 @@ func cmdSSCAN(c *Ctx) {
 	}
 	o := scanOptions{}
 	if s.Len() > 0 { // of a missing key the options are not looked at
-		o = readScanOptions(c, false, false)
+		o = readScanOptions(c, false, "")
 	}
 	if c.Failed() {
 		return
@@ -432,86 +435,86 @@ var setSpecs = []Spec{
 	{
 		Name: "sadd", Group: "set", Since: "1.0.0", Arity: -3,
 		Summary: "Adds members.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write set fast", Handler: cmdSADD,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write set fast", Handler: cmdSADD,
 	},
 	{
 		Name: "scard", Group: "set", Since: "1.0.0", Arity: 2,
 		Summary: "Returns the number of members.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read set fast", Handler: cmdSCARD,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read set fast", Handler: cmdSCARD,
 	},
 	{
 		Name: "sdiff", Group: "set", Since: "1.0.0", Arity: -2,
 		Summary: "Returns the members of the first set that no other has.",
-		Flags:   ReadOnly, Keys: AllKeys, Categories: "read set slow", Handler: cmdSDIFF,
+		Flags:   ReadOnly, Keys: AllKeys.Uses("RO access"), Categories: "read set slow", Handler: cmdSDIFF,
 	},
 	{
 		Name: "sdiffstore", Group: "set", Since: "1.0.0", Arity: -3,
 		Summary: "Stores the members of the first set that no other has.",
-		Flags:   Write | DenyOOM, Keys: AllKeys, Categories: "write set slow", Handler: cmdSDIFFSTORE,
+		Flags:   Write | DenyOOM, Keys: AllKeys.Uses("OW update", "RO access"), Categories: "write set slow", Handler: cmdSDIFFSTORE,
 	},
 	{
 		Name: "sinter", Group: "set", Since: "1.0.0", Arity: -2,
 		Summary: "Returns the members that all sets have.",
-		Flags:   ReadOnly, Keys: AllKeys, Categories: "read set slow", Handler: cmdSINTER,
+		Flags:   ReadOnly, Keys: AllKeys.Uses("RO access"), Categories: "read set slow", Handler: cmdSINTER,
 	},
 	{
 		Name: "sintercard", Group: "set", Since: "7.0.0", Arity: -3,
 		Summary: "Counts the members that all sets have.",
-		Flags:   ReadOnly, Keys: NumKeys(1), Categories: "read set slow", Handler: cmdSINTERCARD,
+		Flags:   ReadOnly, Keys: NumKeys(1).Uses("RO access"), Categories: "read set slow", Handler: cmdSINTERCARD,
 	},
 	{
 		Name: "sinterstore", Group: "set", Since: "1.0.0", Arity: -3,
 		Summary: "Stores the members that all sets have.",
-		Flags:   Write | DenyOOM, Keys: AllKeys, Categories: "write set slow", Handler: cmdSINTERSTORE,
+		Flags:   Write | DenyOOM, Keys: AllKeys.Uses("OW update", "RO access"), Categories: "write set slow", Handler: cmdSINTERSTORE,
 	},
 	{
 		Name: "sismember", Group: "set", Since: "1.0.0", Arity: 3,
 		Summary: "Tells whether a set has a member.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read set fast", Handler: cmdSISMEMBER,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read set fast", Handler: cmdSISMEMBER,
 	},
 	{
 		Name: "smembers", Group: "set", Since: "1.0.0", Arity: 2,
 		Summary: "Returns all members.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read set slow", Handler: cmdSMEMBERS,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read set slow", Handler: cmdSMEMBERS,
 	},
 	{
 		Name: "smismember", Group: "set", Since: "6.2.0", Arity: -3,
 		Summary: "Tells of several members whether a set has them.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read set fast", Handler: cmdSMISMEMBER,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read set fast", Handler: cmdSMISMEMBER,
 	},
 	{
 		Name: "smove", Group: "set", Since: "1.0.0", Arity: 4,
 		Summary: "Moves a member from one set to another.",
-		Flags:   Write | Fast, Keys: TwoKeys, Categories: "write set fast", Handler: cmdSMOVE,
+		Flags:   Write | Fast, Keys: TwoKeys.Uses("RW access delete", "RW insert"), Categories: "write set fast", Handler: cmdSMOVE,
 	},
 	{
 		Name: "spop", Group: "set", Since: "1.0.0", Arity: -2,
 		Summary: "Takes random members.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write set fast", Handler: cmdSPOP,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access delete"), Categories: "write set fast", Handler: cmdSPOP,
 	},
 	{
 		Name: "srandmember", Group: "set", Since: "1.0.0", Arity: -2,
 		Summary: "Returns random members.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read set slow", Handler: cmdSRANDMEMBER,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read set slow", Handler: cmdSRANDMEMBER,
 	},
 	{
 		Name: "srem", Group: "set", Since: "1.0.0", Arity: -3,
 		Summary: "Removes members; the set goes with its last one.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write set fast", Handler: cmdSREM,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW delete"), Categories: "write set fast", Handler: cmdSREM,
 	},
 	{
 		Name: "sscan", Group: "set", Since: "2.8.0", Arity: -3,
 		Summary: "Lists members part by part.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read set slow", Handler: cmdSSCAN,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read set slow", Handler: cmdSSCAN,
 	},
 	{
 		Name: "sunion", Group: "set", Since: "1.0.0", Arity: -2,
 		Summary: "Returns the members that any set has.",
-		Flags:   ReadOnly, Keys: AllKeys, Categories: "read set slow", Handler: cmdSUNION,
+		Flags:   ReadOnly, Keys: AllKeys.Uses("RO access"), Categories: "read set slow", Handler: cmdSUNION,
 	},
 	{
 		Name: "sunionstore", Group: "set", Since: "1.0.0", Arity: -3,
 		Summary: "Stores the members that any set has.",
-		Flags:   Write | DenyOOM, Keys: AllKeys, Categories: "write set slow", Handler: cmdSUNIONSTORE,
+		Flags:   Write | DenyOOM, Keys: AllKeys.Uses("OW update", "RO access"), Categories: "write set slow", Handler: cmdSUNIONSTORE,
 	},
 }

@@ -457,7 +457,7 @@ func (c *Ctx) member(member []byte, score float64, withScore bool) {
 	}
 }
 
-// ZSCAN key cursor [MATCH pattern] [COUNT count]
+// ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]
 func cmdZSCAN(c *Ctx) {
 	key, cursor := c.Args.Bytes(), readScanCursor(c)
 	if c.Failed() {
@@ -470,15 +470,19 @@ func cmdZSCAN(c *Ctx) {
 	}
 	o := scanOptions{}
 	if z.Len() > 0 { // of a missing key the options are not looked at
-		o = readScanOptions(c, false, false)
+		o = readScanOptions(c, false, "NOSCORES")
 	}
 	if c.Failed() {
 		return
 	}
 	var items [][]byte
 	next := z.Scan(cursor, o.count, func(member []byte, score float64) {
-		if o.matches(member) {
-			items = append(items, member, appendScore(nil, score))
+		if !o.matches(member) {
+			return
+		}
+		items = append(items, member)
+		if !o.bare {
+			items = append(items, appendScore(nil, score))
 		}
 	})
 
@@ -489,81 +493,81 @@ var sortedSetSpecs = []Spec{
 	{
 		Name: "bzmpop", Group: "sorted-set", Since: "7.0.0", Arity: -5,
 		Summary: "Takes members from the first sorted set that has any; waits for one.",
-		Flags:   Write | Blocking, Keys: NumKeys(2), Categories: "write sortedset slow blocking", Handler: cmdBZMPOP,
+		Flags:   Write | Blocking, Keys: NumKeys(2).Uses("RW access delete"), Categories: "write sortedset slow blocking", Handler: cmdBZMPOP,
 	},
 	{
 		Name: "bzpopmax", Group: "sorted-set", Since: "5.0.0", Arity: -3,
 		Summary: "Takes the member with the highest score from the first sorted set that has one; waits for it.",
-		Flags:   Write | Blocking | Fast, Keys: Keys{First: 1, Last: -2, Step: 1}, Categories: "write sortedset fast blocking", Handler: cmdBZPOPMAX,
+		Flags:   Write | Blocking | Fast, Keys: Keys{First: 1, Last: -2, Step: 1}.Uses("RW access delete"), Categories: "write sortedset fast blocking", Handler: cmdBZPOPMAX,
 	},
 	{
 		Name: "bzpopmin", Group: "sorted-set", Since: "5.0.0", Arity: -3,
 		Summary: "Takes the member with the lowest score from the first sorted set that has one; waits for it.",
-		Flags:   Write | Blocking | Fast, Keys: Keys{First: 1, Last: -2, Step: 1}, Categories: "write sortedset fast blocking", Handler: cmdBZPOPMIN,
+		Flags:   Write | Blocking | Fast, Keys: Keys{First: 1, Last: -2, Step: 1}.Uses("RW access delete"), Categories: "write sortedset fast blocking", Handler: cmdBZPOPMIN,
 	},
 	{
 		Name: "zadd", Group: "sorted-set", Since: "1.2.0", Arity: -4,
 		Summary: "Adds members or changes their scores.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write sortedset fast", Handler: cmdZADD,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW update"), Categories: "write sortedset fast", Handler: cmdZADD,
 	},
 	{
 		Name: "zcard", Group: "sorted-set", Since: "1.2.0", Arity: 2,
 		Summary: "Returns the number of members.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read sortedset fast", Handler: cmdZCARD,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read sortedset fast", Handler: cmdZCARD,
 	},
 	{
 		Name: "zincrby", Group: "sorted-set", Since: "1.2.0", Arity: 4,
 		Summary: "Adds to the score of a member; a missing one counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write sortedset fast", Handler: cmdZINCRBY,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write sortedset fast", Handler: cmdZINCRBY,
 	},
 	{
 		Name: "zmpop", Group: "sorted-set", Since: "7.0.0", Arity: -4,
 		Summary: "Takes members from the first sorted set that has any.",
-		Flags:   Write, Keys: NumKeys(1), Categories: "write sortedset slow", Handler: cmdZMPOP,
+		Flags:   Write, Keys: NumKeys(1).Uses("RW access delete"), Categories: "write sortedset slow", Handler: cmdZMPOP,
 	},
 	{
 		Name: "zmscore", Group: "sorted-set", Since: "6.2.0", Arity: -3,
 		Summary: "Returns the scores of several members.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read sortedset fast", Handler: cmdZMSCORE,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read sortedset fast", Handler: cmdZMSCORE,
 	},
 	{
 		Name: "zpopmax", Group: "sorted-set", Since: "5.0.0", Arity: -2,
 		Summary: "Takes the members with the highest scores.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write sortedset fast", Handler: cmdZPOPMAX,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access delete"), Categories: "write sortedset fast", Handler: cmdZPOPMAX,
 	},
 	{
 		Name: "zpopmin", Group: "sorted-set", Since: "5.0.0", Arity: -2,
 		Summary: "Takes the members with the lowest scores.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write sortedset fast", Handler: cmdZPOPMIN,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access delete"), Categories: "write sortedset fast", Handler: cmdZPOPMIN,
 	},
 	{
 		Name: "zrandmember", Group: "sorted-set", Since: "6.2.0", Arity: -2,
 		Summary: "Returns random members.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZRANDMEMBER,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZRANDMEMBER,
 	},
 	{
 		Name: "zrank", Group: "sorted-set", Since: "2.0.0", Arity: -3,
 		Summary: "Returns the place of a member, the lowest score first.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read sortedset fast", Handler: cmdZRANK,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read sortedset fast", Handler: cmdZRANK,
 	},
 	{
 		Name: "zrem", Group: "sorted-set", Since: "1.2.0", Arity: -3,
 		Summary: "Removes members; the sorted set goes with its last one.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write sortedset fast", Handler: cmdZREM,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW delete"), Categories: "write sortedset fast", Handler: cmdZREM,
 	},
 	{
 		Name: "zrevrank", Group: "sorted-set", Since: "2.0.0", Arity: -3,
 		Summary: "Returns the place of a member, the highest score first.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read sortedset fast", Handler: cmdZREVRANK,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read sortedset fast", Handler: cmdZREVRANK,
 	},
 	{
 		Name: "zscan", Group: "sorted-set", Since: "2.8.0", Arity: -3,
 		Summary: "Lists members and scores part by part.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZSCAN,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZSCAN,
 	},
 	{
 		Name: "zscore", Group: "sorted-set", Since: "1.2.0", Arity: 3,
 		Summary: "Returns the score of a member.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read sortedset fast", Handler: cmdZSCORE,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read sortedset fast", Handler: cmdZSCORE,
 	},
 }

@@ -282,36 +282,36 @@ var sortedSetCombineSpecs = []Spec{
 	{
 		Name: "zdiff", Group: "sorted-set", Since: "6.2.0", Arity: -3,
 		Summary: "Returns the members of the first sorted set that no other has.",
-		Flags:   ReadOnly, Keys: NumKeys(1), Categories: "read sortedset slow", Handler: cmdZDIFF,
+		Flags:   ReadOnly, Keys: NumKeys(1).Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZDIFF,
 	},
 	{
 		Name: "zdiffstore", Group: "sorted-set", Since: "6.2.0", Arity: -4,
 		Summary: "Stores the members of the first sorted set that no other has.",
-		Flags:   Write | DenyOOM, Keys: NumKeys(2, 1), Categories: "write sortedset slow", Handler: cmdZDIFFSTORE,
+		Flags:   Write | DenyOOM, Keys: NumKeys(2, 1).Uses("OW update", "RO access"), Categories: "write sortedset slow", Handler: cmdZDIFFSTORE,
 	},
 	{
 		Name: "zinter", Group: "sorted-set", Since: "6.2.0", Arity: -3,
 		Summary: "Returns the members that all sorted sets have.",
-		Flags:   ReadOnly, Keys: NumKeys(1), Categories: "read sortedset slow", Handler: cmdZINTER,
+		Flags:   ReadOnly, Keys: NumKeys(1).Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZINTER,
 	},
 	{
 		Name: "zintercard", Group: "sorted-set", Since: "7.0.0", Arity: -3,
 		Summary: "Counts the members that all sorted sets have.",
-		Flags:   ReadOnly, Keys: NumKeys(1), Categories: "read sortedset slow", Handler: cmdZINTERCARD,
+		Flags:   ReadOnly, Keys: NumKeys(1).Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZINTERCARD,
 	},
 	{
 		Name: "zinterstore", Group: "sorted-set", Since: "2.0.0", Arity: -4,
 		Summary: "Stores the members that all sorted sets have.",
-		Flags:   Write | DenyOOM, Keys: NumKeys(2, 1), Categories: "write sortedset slow", Handler: cmdZINTERSTORE,
+		Flags:   Write | DenyOOM, Keys: NumKeys(2, 1).Uses("OW update", "RO access"), Categories: "write sortedset slow", Handler: cmdZINTERSTORE,
 	},
 	{
 		Name: "zunion", Group: "sorted-set", Since: "6.2.0", Arity: -3,
 		Summary: "Returns the members that any sorted set has.",
-		Flags:   ReadOnly, Keys: NumKeys(1), Categories: "read sortedset slow", Handler: cmdZUNION,
+		Flags:   ReadOnly, Keys: NumKeys(1).Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZUNION,
 	},
 	{
 		Name: "zunionstore", Group: "sorted-set", Since: "2.0.0", Arity: -4,
 		Summary: "Stores the members that any sorted set has.",
-		Flags:   Write | DenyOOM, Keys: NumKeys(2, 1), Categories: "write sortedset slow", Handler: cmdZUNIONSTORE,
+		Flags:   Write | DenyOOM, Keys: NumKeys(2, 1).Uses("OW update", "RO access"), Categories: "write sortedset slow", Handler: cmdZUNIONSTORE,
 	},
 }

@@ -311,61 +311,61 @@ var sortedSetRangeSpecs = []Spec{
 	{
 		Name: "zcount", Group: "sorted-set", Since: "2.0.0", Arity: 4,
 		Summary: "Counts the members in a range of scores.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read sortedset fast", Handler: cmdZCOUNT,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read sortedset fast", Handler: cmdZCOUNT,
 	},
 	{
 		Name: "zlexcount", Group: "sorted-set", Since: "2.8.9", Arity: 4,
 		Summary: "Counts the members in a range of members.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read sortedset fast", Handler: cmdZLEXCOUNT,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read sortedset fast", Handler: cmdZLEXCOUNT,
 	},
 	{
 		Name: "zrange", Group: "sorted-set", Since: "1.2.0", Arity: -4,
 		Summary: "Returns the members in a range of ranks, scores or members.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZRANGE,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZRANGE,
 	},
 	{
 		Name: "zrangebylex", Group: "sorted-set", Since: "2.8.9", Arity: -4,
 		Summary: "Returns the members in a range of members.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZRANGEBYLEX,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZRANGEBYLEX,
 	},
 	{
 		Name: "zrangebyscore", Group: "sorted-set", Since: "1.0.5", Arity: -4,
 		Summary: "Returns the members in a range of scores.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZRANGEBYSCORE,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZRANGEBYSCORE,
 	},
 	{
 		Name: "zrangestore", Group: "sorted-set", Since: "6.2.0", Arity: -5,
 		Summary: "Stores a range of a sorted set as another.",
-		Flags:   Write | DenyOOM, Keys: TwoKeys, Categories: "write sortedset slow", Handler: cmdZRANGESTORE,
+		Flags:   Write | DenyOOM, Keys: TwoKeys.Uses("OW update", "RO access"), Categories: "write sortedset slow", Handler: cmdZRANGESTORE,
 	},
 	{
 		Name: "zremrangebylex", Group: "sorted-set", Since: "2.8.9", Arity: 4,
 		Summary: "Removes the members in a range of members.",
-		Flags:   Write, Keys: OneKey, Categories: "write sortedset slow", Handler: cmdZREMRANGEBYLEX,
+		Flags:   Write, Keys: OneKey.Uses("RW delete"), Categories: "write sortedset slow", Handler: cmdZREMRANGEBYLEX,
 	},
 	{
 		Name: "zremrangebyrank", Group: "sorted-set", Since: "2.0.0", Arity: 4,
 		Summary: "Removes the members in a range of ranks.",
-		Flags:   Write, Keys: OneKey, Categories: "write sortedset slow", Handler: cmdZREMRANGEBYRANK,
+		Flags:   Write, Keys: OneKey.Uses("RW delete"), Categories: "write sortedset slow", Handler: cmdZREMRANGEBYRANK,
 	},
 	{
 		Name: "zremrangebyscore", Group: "sorted-set", Since: "1.2.0", Arity: 4,
 		Summary: "Removes the members in a range of scores.",
-		Flags:   Write, Keys: OneKey, Categories: "write sortedset slow", Handler: cmdZREMRANGEBYSCORE,
+		Flags:   Write, Keys: OneKey.Uses("RW delete"), Categories: "write sortedset slow", Handler: cmdZREMRANGEBYSCORE,
 	},
 	{
 		Name: "zrevrange", Group: "sorted-set", Since: "1.2.0", Arity: -4,
 		Summary: "Returns the members in a range of ranks, the highest score first.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZREVRANGE,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZREVRANGE,
 	},
 	{
 		Name: "zrevrangebylex", Group: "sorted-set", Since: "2.8.9", Arity: -4,
 		Summary: "Returns the members in a range of members, the last one first.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZREVRANGEBYLEX,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZREVRANGEBYLEX,
 	},
 	{
 		Name: "zrevrangebyscore", Group: "sorted-set", Since: "2.2.0", Arity: -4,
 		Summary: "Returns the members in a range of scores, the highest score first.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read sortedset slow", Handler: cmdZREVRANGEBYSCORE,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read sortedset slow", Handler: cmdZREVRANGEBYSCORE,
 	},
 }

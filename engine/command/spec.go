@@ -1,5 +1,7 @@
 package command
 
+import "strings"
+
 // Flags say what a command is and needs. The gate, COMMAND, propagation and cluster routing read them.
 type Flags uint32
 
@@ -24,50 +26,9 @@ const (
 	MovableKeys                      // key positions depend on other arguments (Keys.Find)
 	SkipSlowlog                      // not in the slow log
 	InSubscribe                      // allowed for a RESP2 client in subscriber mode
+	Alone                            // needs no stripe, and waits for those who hold some: EXEC gives its own back around it
 	Restricted                       // unknown to clients of a managed node, as on ElastiCache
 )
-
-// Keys tells where the keys are among the arguments (argument 0 is the command's name).
-type Keys struct {
-	First int // index of the first key; 0: no keys (unless Find is set)
-	Last  int // index of the last one; negative counts from the end: -1 is the last argument
-	Step  int // distance between two keys
-	// Find, if set, appends the indices of the keys to dst instead; used where they depend on other
-	// arguments (numkeys). It must tolerate any argv of at least the command's arity. It must not keep dst.
-	Find func(argv [][]byte, dst []int) []int
-}
-
-// Frequent key specifications.
-var (
-	NoKeys  = Keys{}
-	OneKey  = Keys{First: 1, Last: 1, Step: 1}
-	TwoKeys = Keys{First: 1, Last: 2, Step: 1}
-	AllKeys = Keys{First: 1, Last: -1, Step: 1}
-)
-
-// NumKeys is the key specification of commands with a numkeys argument at index at, followed by the keys.
-// Further fixed keys (such as a destination) are at the indices in fixed.
-func NumKeys(at int, fixed ...int) Keys {
-	keys := Keys{}
-	if len(fixed) > 0 { // what COMMAND INFO can tell of it
-		keys = Keys{First: fixed[0], Last: fixed[0], Step: 1}
-	}
-	keys.Find = func(argv [][]byte, dst []int) []int {
-		dst = append(dst, fixed...)
-		if at >= len(argv) {
-			return dst
-		}
-		n, ok := parseInt(argv[at])
-		if !ok || n < 0 || n > int64(len(argv)-at-1) {
-			return dst
-		}
-		for i := range int(n) {
-			dst = append(dst, at+1+i)
-		}
-		return dst
-	}
-	return keys
-}
 
 // Lock says what is locked around the handler.
 type Lock uint8
@@ -80,6 +41,13 @@ const (
 	// LockNone locks nothing although the command has keys.
 	LockNone
 )
+
+// Channels tells where pub/sub channels are among the arguments that the ACL has to look at. First 0: there are none; a
+// negative Last counts from the end.
+type Channels struct {
+	First, Last int
+	Patterns    bool // they are patterns of channels
+}
 
 // Handler runs one command.
 type Handler func(c *Ctx)
@@ -96,6 +64,8 @@ type Spec struct {
 	Flags Flags
 	Keys  Keys
 	Lock  Lock
+	// Channels are the pub/sub channels among the arguments.
+	Channels Channels
 	// Categories are the ACL categories without @, separated by blanks.
 	Categories string
 	Handler    Handler
@@ -115,28 +85,10 @@ type Spec struct {
 // FullName is the name as statistics and ACL show it: "get", "config|get".
 func (s *Spec) FullName() string { return s.full }
 
+func (s *Spec) categories() []string { return strings.Fields(s.Categories) }
+
 // Container returns the record of the container, nil for a command of its own.
 func (s *Spec) Container() *Spec { return s.container }
 
 // Is tells whether all of the flags are set.
 func (s *Spec) Is(f Flags) bool { return s.Flags&f == f }
-
-// AppendKeys appends the indices of the keys in argv to dst.
-func (s *Spec) AppendKeys(dst []int, argv [][]byte) []int {
-	k := &s.Keys
-	if k.Find != nil {
-		return k.Find(argv, dst)
-	}
-	if k.First == 0 {
-		return dst
-	}
-	last := k.Last
-	if last < 0 {
-		last += len(argv)
-	}
-	step := max(k.Step, 1)
-	for i := k.First; i <= last && i < len(argv); i += step {
-		dst = append(dst, i)
-	}
-	return dst
-}

@@ -3,6 +3,8 @@ package command
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/elastane/elastane/engine/acl"
 )
 
 // maxStats bounds the records that are counted one by one; a table with more shares the last counter.
@@ -18,7 +20,7 @@ type Stats struct {
 	Commands       atomic.Int64
 	Errors         atomic.Int64
 	ProtocolErrors atomic.Int64
-	AuthFailures   atomic.Int64
+	Denied         [acl.DeniedAuth + 1]atomic.Int64 // calls that the ACL refused, by reason
 	Panics         atomic.Int64
 	NetInput       atomic.Int64 // bytes
 	NetOutput      atomic.Int64
@@ -65,10 +67,13 @@ func (st *Stats) measure(now time.Time) {
 
 func (st *Stats) reset() {
 	for _, counter := range []*atomic.Int64{
-		&st.Connections, &st.Rejected, &st.Commands, &st.Errors, &st.ProtocolErrors, &st.AuthFailures, &st.Panics,
+		&st.Connections, &st.Rejected, &st.Commands, &st.Errors, &st.ProtocolErrors, &st.Panics,
 		&st.NetInput, &st.NetOutput, &st.OutputLimit,
 	} {
 		counter.Store(0)
+	}
+	for i := range st.Denied {
+		st.Denied[i].Store(0)
 	}
 	st.calls.Store(nil)
 }

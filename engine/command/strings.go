@@ -130,7 +130,7 @@ func (c *Ctx) isPast(expireAt int64) bool {
 func (c *Ctx) store(key, value []byte, expireAt int64) {
 	if expireAt != keyspace.KeepExpiry && c.isPast(expireAt) {
 		c.View.Delete(key, eventDel)
-		c.Propagate(wordDEL, key)
+		c.Propagate(c.Server.deletion("lazyfree-lazy-expire"), key)
 		return
 	}
 	c.View.SetString(key, value, expireAt, eventSet)
@@ -142,6 +142,16 @@ func (c *Ctx) store(key, value []byte, expireAt int64) {
 	default:
 		c.Propagate(wordSET, key, value, wordPXAT, c.number(expireAt))
 	}
+}
+
+// useOfSET tells that only SET … GET reads its key.
+func useOfSET(argv [][]byte) KeyUse {
+	for _, word := range argv[min(3, len(argv)):] {
+		if isWord(word, "GET") {
+			return KeyRW | KeyAccess | KeyUpdate
+		}
+	}
+	return KeyOW | KeyUpdate
 }
 
 // SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds |
@@ -396,8 +406,13 @@ func (c *Ctx) overwrite(key, value []byte, offset int, ev keyspace.Event) (n int
 	var b []byte
 	if w.Exists() {
 		b = w.Resize(n)
+		w.SetEncoding(keyspace.EncodingChanged)
 	} else {
-		b = w.Create(keyspace.TypeString, keyspace.EncodingRaw, n)
+		enc := keyspace.EncodingChanged
+		if atEnd {
+			enc = keyspace.EncodingRaw
+		}
+		b = w.Create(keyspace.TypeString, enc, n)
 	}
 	copy(b[offset:], value)
 	w.Done(ev)
@@ -462,23 +477,37 @@ func cmdDECRBY(c *Ctx) {
 }
 
 func increment(c *Ctx, key []byte, by int64) {
-	value, found, ok := c.findString(key)
-	if !ok {
+	w := c.View.Edit(key)
+	n, ok := int64(0), true
+	switch w.Type() {
+	case keyspace.TypeNone:
+	case keyspace.TypeString:
+		n, ok = parseInt(w.Value())
+	default:
+		w.Unchanged()
+		c.Reply.Error(ErrWrongType)
 		return
 	}
-	n := int64(0)
-	if found {
-		if n, ok = parseInt(value); !ok {
+	if !ok || addOverflows(n, by) {
+		w.Unchanged()
+		if ok {
+			c.Reply.Error(ErrOverflow)
+		} else {
 			c.Reply.Error(ErrNotInteger)
-			return
 		}
-	}
-	if addOverflows(n, by) {
-		c.Reply.Error(ErrOverflow)
 		return
 	}
-	var text [20]byte
-	c.View.SetString(key, strconv.AppendInt(text[:0], n+by, 10), keyspace.KeepExpiry, eventIncrBy)
+	var scratch [20]byte
+	text := strconv.AppendInt(scratch[:0], n+by, 10)
+	switch {
+	case !w.Exists():
+		copy(w.Create(keyspace.TypeString, keyspace.EncodingRaw, len(text)), text)
+	case len(w.Value()) == len(text):
+		copy(w.Value(), text)
+	default:
+		copy(w.Resize(len(text)), text)
+	}
+	w.Done(eventIncrBy)
 
 	c.Reply.Int(n + by)
 }
@@ -559,106 +588,106 @@ var stringSpecs = []Spec{
 	{
 		Name: "append", Group: "string", Since: "2.0.0", Arity: 3,
 		Summary: "Adds bytes to the end of a string, which is made if it is missing.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdAPPEND,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW insert"), Categories: "write string fast", Handler: cmdAPPEND,
 	},
 	{
 		Name: "decr", Group: "string", Since: "1.0.0", Arity: 2,
 		Summary: "Takes one from an integer; a missing key counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdDECR,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write string fast", Handler: cmdDECR,
 	},
 	{
 		Name: "decrby", Group: "string", Since: "1.0.0", Arity: 3,
 		Summary: "Takes a number from an integer; a missing key counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdDECRBY,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write string fast", Handler: cmdDECRBY,
 	},
 	{
 		Name: "get", Group: "string", Since: "1.0.0", Arity: 2,
 		Summary: "Returns a string.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read string fast", Handler: cmdGET,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO access"), Categories: "read string fast", Handler: cmdGET,
 	},
 	{
 		Name: "getdel", Group: "string", Since: "6.2.0", Arity: 2,
 		Summary: "Returns a string and deletes its key.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdGETDEL,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access delete"), Categories: "write string fast", Handler: cmdGETDEL,
 	},
 	{
 		Name: "getex", Group: "string", Since: "6.2.0", Arity: -2,
 		Summary: "Returns a string and changes its expiry.",
-		Flags:   Write | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdGETEX,
+		Flags:   Write | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write string fast", Handler: cmdGETEX,
 	},
 	{
 		Name: "getrange", Group: "string", Since: "2.4.0", Arity: 4,
 		Summary: "Returns a part of a string.",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read string slow", Handler: cmdGETRANGE,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read string slow", Handler: cmdGETRANGE,
 	},
 	{
 		Name: "getset", Group: "string", Since: "1.0.0", Arity: 3,
 		Summary: "Sets a string and returns the one before.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdGETSET,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write string fast", Handler: cmdGETSET,
 	},
 	{
 		Name: "incr", Group: "string", Since: "1.0.0", Arity: 2,
 		Summary: "Adds one to an integer; a missing key counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdINCR,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write string fast", Handler: cmdINCR,
 	},
 	{
 		Name: "incrby", Group: "string", Since: "1.0.0", Arity: 3,
 		Summary: "Adds a number to an integer; a missing key counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdINCRBY,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write string fast", Handler: cmdINCRBY,
 	},
 	{
 		Name: "incrbyfloat", Group: "string", Since: "2.6.0", Arity: 3,
 		Summary: "Adds a floating point number to a number; a missing key counts as 0.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdINCRBYFLOAT,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("RW access update"), Categories: "write string fast", Handler: cmdINCRBYFLOAT,
 	},
 	{
 		Name: "mget", Group: "string", Since: "1.0.0", Arity: -2,
 		Summary: "Returns the strings of several keys.",
-		Flags:   ReadOnly | Fast, Keys: AllKeys, Categories: "read string fast", Handler: cmdMGET,
+		Flags:   ReadOnly | Fast, Keys: AllKeys.Uses("RO access"), Categories: "read string fast", Handler: cmdMGET,
 	},
 	{
 		Name: "mset", Group: "string", Since: "1.0.1", Arity: -3,
 		Summary: "Sets the strings of several keys at once.",
-		Flags:   Write | DenyOOM, Keys: Keys{First: 1, Last: -1, Step: 2}, Categories: "write string slow", Handler: cmdMSET,
+		Flags:   Write | DenyOOM, Keys: Keys{First: 1, Last: -1, Step: 2}.Uses("OW update"), Categories: "write string slow", Handler: cmdMSET,
 	},
 	{
 		Name: "msetnx", Group: "string", Since: "1.0.1", Arity: -3,
 		Summary: "Sets the strings of several keys at once, if none of them exists.",
-		Flags:   Write | DenyOOM, Keys: Keys{First: 1, Last: -1, Step: 2}, Categories: "write string slow", Handler: cmdMSETNX,
+		Flags:   Write | DenyOOM, Keys: Keys{First: 1, Last: -1, Step: 2}.Uses("OW insert"), Categories: "write string slow", Handler: cmdMSETNX,
 	},
 	{
 		Name: "psetex", Group: "string", Since: "2.6.0", Arity: 4,
 		Summary: "Sets a string with an expiry in milliseconds.",
-		Flags:   Write | DenyOOM, Keys: OneKey, Categories: "write string slow", Handler: cmdPSETEX,
+		Flags:   Write | DenyOOM, Keys: OneKey.Uses("OW update"), Categories: "write string slow", Handler: cmdPSETEX,
 	},
 	{
 		Name: "set", Group: "string", Since: "1.0.0", Arity: -3,
 		Summary: "Sets a string, whatever the key held.",
-		Flags:   Write | DenyOOM, Keys: OneKey, Categories: "write string slow", Handler: cmdSET,
+		Flags:   Write | DenyOOM, Keys: OneKey.Uses("RW access update variable_flags").Varies(useOfSET), Categories: "write string slow", Handler: cmdSET,
 	},
 	{
 		Name: "setex", Group: "string", Since: "2.0.0", Arity: 4,
 		Summary: "Sets a string with an expiry in seconds.",
-		Flags:   Write | DenyOOM, Keys: OneKey, Categories: "write string slow", Handler: cmdSETEX,
+		Flags:   Write | DenyOOM, Keys: OneKey.Uses("OW update"), Categories: "write string slow", Handler: cmdSETEX,
 	},
 	{
 		Name: "setnx", Group: "string", Since: "1.0.0", Arity: 3,
 		Summary: "Sets a string if the key does not exist.",
-		Flags:   Write | DenyOOM | Fast, Keys: OneKey, Categories: "write string fast", Handler: cmdSETNX,
+		Flags:   Write | DenyOOM | Fast, Keys: OneKey.Uses("OW insert"), Categories: "write string fast", Handler: cmdSETNX,
 	},
 	{
 		Name: "setrange", Group: "string", Since: "2.2.0", Arity: 4,
 		Summary: "Overwrites a part of a string, which grows as needed.",
-		Flags:   Write | DenyOOM, Keys: OneKey, Categories: "write string slow", Handler: cmdSETRANGE,
+		Flags:   Write | DenyOOM, Keys: OneKey.Uses("RW update"), Categories: "write string slow", Handler: cmdSETRANGE,
 	},
 	{
 		Name: "strlen", Group: "string", Since: "2.2.0", Arity: 2,
 		Summary: "Returns the length of a string.",
-		Flags:   ReadOnly | Fast, Keys: OneKey, Categories: "read string fast", Handler: cmdSTRLEN,
+		Flags:   ReadOnly | Fast, Keys: OneKey.Uses("RO"), Categories: "read string fast", Handler: cmdSTRLEN,
 	},
 	{
 		Name: "substr", Group: "string", Since: "1.0.0", Arity: 4,
 		Summary: "Returns a part of a string (older name of GETRANGE).",
-		Flags:   ReadOnly, Keys: OneKey, Categories: "read string slow", Handler: cmdGETRANGE,
+		Flags:   ReadOnly, Keys: OneKey.Uses("RO access"), Categories: "read string slow", Handler: cmdGETRANGE,
 	},
 }

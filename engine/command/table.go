@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/elastane/elastane/engine/acl"
 )
 
 // Table finds records by name. It is built once, and read by all loops and nodes.
@@ -11,6 +13,8 @@ type Table struct {
 	specs []*Spec // in order of name
 	slots []*Spec // open addressing over the folded name's hash; length a power of two
 	total int     // records including subcommands
+
+	catalog *acl.Catalog
 }
 
 // NewTable builds a table. It panics on a record that is wrong or there twice: those are programming errors.
@@ -24,6 +28,7 @@ func NewTable(families ...[]Spec) *Table {
 	}
 	t.total = next
 	t.index()
+	t.catalog = t.makeCatalog()
 	return t
 }
 

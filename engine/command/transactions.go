@@ -1,6 +1,9 @@
 package command
 
-import "github.com/elastane/elastane/engine/keyspace"
+import (
+	"github.com/elastane/elastane/engine/acl"
+	"github.com/elastane/elastane/engine/keyspace"
+)
 
 // txRole marks the commands that make up a transaction; they are never queued themselves.
 type txRole uint8
@@ -45,6 +48,9 @@ func (t *transaction) stripes(w *Worker) keyspace.StripeSet {
 	}
 	set := keyspace.NoStripes
 	for _, q := range t.queued {
+		if q.spec.Is(Alone) {
+			continue
+		}
 		if q.spec.Lock == LockNone {
 			return keyspace.AllStripes
 		}
@@ -55,6 +61,19 @@ func (t *transaction) stripes(w *Worker) keyspace.StripeSet {
 		set |= keyspace.StripeOf([]byte(k.key))
 	}
 	return set
+}
+
+// withoutStripes runs a command of a transaction that has to wait for others, who may wait for the transaction's
+// stripes: these are given back meanwhile. What the transaction had done before goes to the replicas first, on its own.
+func (w *Worker) withoutStripes(c *Ctx, q queuedCommand) {
+	space, set, now, expiry := c.View.Space(), c.View.Stripes(), c.View.Now(), c.View.Expiry()
+	w.feed(c.Client)
+	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
+	w.view.End()
+	w.view.Begin(space, keyspace.NoStripes, c.Client.DB, now, expiry)
+	w.handle(c, q.spec, q.argv)
+	w.view.End()
+	w.view.Begin(space, set, c.Client.DB, now, expiry)
 }
 
 // discard ends MULTI without running anything.
@@ -92,7 +111,7 @@ var transactionSpecs = []Spec{
 	{
 		Name: "watch", Group: "transactions", Since: "2.2.0", Arity: -2,
 		Summary: "Makes the next EXEC fail if one of the keys is changed before it.",
-		Flags:   NoScript | Loading | Stale | Fast | AllowBusy, Keys: AllKeys, Categories: "fast transaction",
+		Flags:   NoScript | Loading | Stale | Fast | AllowBusy, Keys: AllKeys.Uses("RO"), Categories: "fast transaction",
 		Handler: cmdWATCH, transaction: txControl,
 	},
 }
@@ -100,6 +119,7 @@ var transactionSpecs = []Spec{
 // MULTI
 func cmdMULTI(c *Ctx) {
 	if c.Client.Has(ClientMulti) {
+		c.Client.Flags |= ClientDirtyExec
 		c.Reply.Error(ErrNestedMulti)
 		return
 	}
@@ -121,6 +141,7 @@ func cmdDISCARD(c *Ctx) {
 // WATCH key [key …]
 func cmdWATCH(c *Ctx) {
 	if c.Client.Has(ClientMulti) {
+		c.Client.Flags |= ClientDirtyExec
 		c.Reply.Error(ErrWatchInMulti)
 		return
 	}
@@ -166,7 +187,15 @@ func cmdEXEC(c *Ctx) {
 	exec := c.Spec
 	c.Reply.Array(len(queued))
 	for _, q := range queued {
-		w.handle(c, q.spec, q.argv)
+		if denied, _ := c.permitted(q.spec, q.argv, acl.Transaction); denied != acl.Allowed {
+			c.Reply.Error(errDeniedInExec(denied))
+			continue
+		}
+		if q.spec.Is(Alone) {
+			w.withoutStripes(c, q)
+		} else {
+			w.handle(c, q.spec, q.argv)
+		}
 		c.Reply.Proto = cl.Proto // HELLO
 		if c.View.DB() != cl.DB {
 			c.View.Select(cl.DB) // SELECT
@@ -174,4 +203,15 @@ func cmdEXEC(c *Ctx) {
 	}
 	// handle works out the default effect of the command that it ran; EXEC has none of its own.
 	c.Spec = exec
+}
+
+// errDeniedInExec is the error of a queued command that the ACL has come to refuse.
+func errDeniedInExec(denied acl.Denial) string {
+	reason := map[acl.Denial]string{
+		acl.DeniedCommand: "no permission to execute the command or subcommand",
+		acl.DeniedKey:     "no permission to touch the specified keys",
+		acl.DeniedChannel: "no permission to access one of the channels used as arguments",
+	}[denied]
+	return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
+		"This command is no longer allowed for the following reason: " + reason
 }

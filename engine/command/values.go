@@ -10,7 +10,10 @@ import (
 // change. A collection's value in the keyspace is the reference of its root (arena.PutRef); a missing
 // key opens as an empty collection, and a collection that was emptied is deleted with its key.
 
-var eventDel = keyspace.Event{Name: "del", Class: 'g'}
+var (
+	eventDel  = keyspace.Event{Name: "del", Class: 'g'}
+	eventNone = keyspace.Event{} // a change that no client is told of
+)
 
 func init() {
 	keyspace.RegisterFree(keyspace.TypeHash, func(h *arena.Heap, _ keyspace.Encoding, root []byte) {
@@ -27,6 +30,10 @@ func init() {
 	})
 	keyspace.RegisterFree(keyspace.TypeZSet, func(h *arena.Heap, _ keyspace.Encoding, root []byte) {
 		v := ds.OpenSortedSet(h, arena.GetRef(root))
+		v.Free()
+	})
+	keyspace.RegisterFree(keyspace.TypeStream, func(h *arena.Heap, _ keyspace.Encoding, root []byte) {
+		v := ds.OpenStream(h, arena.GetRef(root))
 		v.Free()
 	})
 }

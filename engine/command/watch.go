@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -66,19 +67,32 @@ func (w *watches) touch(db int, key []byte) {
 	}
 }
 
-// touchAll says that a whole database (-1: every one) was changed.
-func (w *watches) touchAll(db int) {
+// of returns the keys of some databases that are watched.
+func (w *watches) of(dbs ...int) (keys []dbKey) {
 	if w.count.Load() == 0 {
-		return
+		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for k, set := range w.keys {
-		if db >= 0 && k.db != db {
-			continue
+	for k := range w.keys {
+		if slices.Contains(dbs, k.db) {
+			keys = append(keys, k)
 		}
-		for c := range set {
-			c.touched.Store(true)
-		}
+	}
+	return keys
+}
+
+// watchedIn returns the watched keys of some databases that exist in one of them: those that a flush takes away, or that
+// an exchange of the databases changes. The caller holds all stripes.
+func (c *Ctx) watchedIn(dbs ...int) []dbKey {
+	keys := c.Server.watches.of(dbs...)
+	return slices.DeleteFunc(keys, func(k dbKey) bool {
+		return !slices.ContainsFunc(dbs, func(db int) bool { return c.existsIn(db, []byte(k.key)) })
+	})
+}
+
+func (w *watches) touchEach(keys []dbKey) {
+	for _, k := range keys {
+		w.touch(k.db, []byte(k.key))
 	}
 }

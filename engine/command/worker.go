@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"runtime/debug"
 
@@ -25,7 +26,8 @@ type Worker struct {
 	now    int64 // Unix milliseconds
 	ctx    Ctx
 	view   keyspace.View
-	held   bool // the view is open
+	held   bool               // the view is open
+	marked keyspace.StripeSet // stripes that bear the client's mark (trackers.mark)
 
 	words  [][]byte
 	batch  []parsed
@@ -209,12 +211,17 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 	if spec != nil && spec.shows {
 		cl.stale = true
 	}
+	cl.commands++
+	if cl.Has(ClientCaching) && !cl.Has(ClientMulti) && (spec == nil || spec.container == nil || spec.container.Name != "client") {
+		cl.Flags &^= ClientCaching
+	}
 	if cl.block.active {
 		s.endBlock(cl)
 		cl.stale = true
 	}
 	if cl.Has(ClientReplyOff | ClientReplySkip | ClientReplySkipNext) {
-		if cl.Has(ClientReplyOff | ClientReplySkip) {
+		// The confirmations of subscriptions are messages, which CLIENT REPLY does not hold back.
+		if cl.Has(ClientReplyOff|ClientReplySkip) && (spec == nil || !spec.Is(PubSub|InSubscribe)) {
 			w.Reply.Buf = w.Reply.Buf[:mark]
 		}
 		skipNext := cl.Has(ClientReplySkipNext)
@@ -231,6 +238,9 @@ func (w *Worker) process(cl *Client, argv [][]byte, spec *Spec) bool {
 }
 
 func (w *Worker) refused(cl *Client, spec *Spec, text string) {
+	if spec != nil && spec.transaction == txExec && cl.Has(ClientMulti) {
+		text = "EXECABORT Transaction discarded because of: " + text
+	}
 	w.Reply.Error(text)
 	w.server.Stats.Errors.Add(1)
 	if spec != nil && spec.transaction == txExec {
@@ -271,7 +281,14 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 	c.Server, c.Client, c.Spec, c.Reply, c.Now = s, cl, spec, &w.Reply, w.now
 	c.effects, c.words, c.digits = c.effects[:0], c.words[:0], c.digits[:0]
 	c.blocked = false
+	if t := cl.tracking.Load(); t != nil && t.skip {
+		w.marked = set
+		s.tracking.mark(set, cl)
+	}
 	w.handle(c, spec, argv)
+	if cl.block.active && !c.blocked && !cl.block.over() && w.keepsWaiting(c, spec, argv, mark) {
+		c.blocked = true // one of its keys has become something else: as in Valkey that is not what it waits for
+	}
 	w.feed(cl)
 	w.release()
 	if c.blocked {
@@ -279,6 +296,29 @@ func (w *Worker) call(cl *Client, spec *Spec, argv [][]byte, state State) outcom
 		return blocked
 	}
 	return done
+}
+
+// keepsWaiting says whether a blocked client's command, run again, failed because of a key's type although none of its
+// keys has the type that it waits for: the client goes on waiting then. The commands of streams end with the error.
+func (w *Worker) keepsWaiting(c *Ctx, spec *Spec, argv [][]byte, mark int) bool {
+	var want keyspace.Type
+	switch spec.Group {
+	case "list":
+		want = keyspace.TypeList
+	case "sorted-set":
+		want = keyspace.TypeZSet
+	default:
+		return false
+	}
+	if !bytes.HasPrefix(w.Reply.Buf[mark:], []byte("-WRONGTYPE")) {
+		return false
+	}
+	for _, i := range spec.AppendKeys(nil, argv) {
+		if e, found := c.View.Peek(argv[i]); found && e.Type() == want {
+			return false
+		}
+	}
+	return true
 }
 
 // handle runs the handler of one command, and works out its effects. The stripes are held.
@@ -292,6 +332,9 @@ func (w *Worker) handle(c *Ctx, spec *Spec, argv [][]byte) {
 	before, changes := len(c.effects), c.View.Changes()
 	spec.Handler(c)
 	c.Server.Stats.count(spec)
+	if t := c.Client.tracking.Load(); t != nil && spec.Is(ReadOnly) && !c.blocked {
+		c.remember(t, spec, argv)
+	}
 	if c.noEffects {
 		c.noEffects = false
 		c.effects = c.effects[:before]
@@ -318,6 +361,10 @@ func (w *Worker) feed(cl *Client) {
 
 func (w *Worker) release() {
 	w.held = false
+	if w.marked != keyspace.NoStripes {
+		w.server.tracking.mark(w.marked, nil)
+		w.marked = keyspace.NoStripes
+	}
 	w.view.End()
 }
 

@@ -1,5 +1,5 @@
-// Package ds holds the engine's data structures: hashes, lists, sets and sorted sets, each small as
-// one packed block and large as linked blocks of an arena. Nothing in them is a Go pointer, so the
+// Package ds holds the engine's data structures: hashes, lists, sets, sorted sets and streams, each small as
+// one packed block (but streams) and large as linked blocks of an arena. Nothing in them is a Go pointer, so the
 // collector never scans a collection, whatever its size.
 //
 // The structures know no keys and no clock. A structure is opened from its root reference, worked
@@ -32,6 +32,7 @@ const (
 	Quicklist
 	Skiplist
 	Intset
+	Listpacks // of a stream
 )
 
 func (e Encoding) String() string {
@@ -46,6 +47,8 @@ func (e Encoding) String() string {
 		return "skiplist"
 	case Intset:
 		return "intset"
+	case Listpacks:
+		return "stream"
 	}
 	return "unknown"
 }

@@ -294,6 +294,7 @@ func (l *List) Set(i int, elem []byte, limits ListLimits) {
 	if grown <= limits.Bytes || (p.len() == 1 && !l.isPacked()) {
 		p.replace(off, elem)
 		l.setBlock(node, p, 0)
+		l.settle(limits)
 		return
 	}
 	l.Remove(i, 1, ListLimits{})

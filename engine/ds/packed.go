@@ -209,8 +209,33 @@ func (p *packed) replace(off int, elem []byte) {
 	}
 }
 
-// find looks at every step-th element, from the first on, for elem.
+// find looks at every step-th element, from the first on, for elem; step is 1 or 2.
 func (p packed) find(elem []byte, step int) (off int, ok bool) {
+	if len(elem) == 0 || len(elem) > shortElement {
+		return p.findAny(elem, step)
+	}
+	b, last := p.bytes(), elem[len(elem)-1]
+	for off, i := packedHeader, 0; off < len(b); i++ {
+		n := int(b[off])
+		if n > shortElement {
+			_, next := elementAt(b, off) // too long to be it
+			off = next
+			continue
+		}
+		// Most elements of the same length end in another byte.
+		if n == len(elem) && b[off+n] == last && i&(step-1) == 0 && string(b[off+1:off+1+n]) == string(elem) {
+			return off, true
+		}
+		off += n + 2
+	}
+	return 0, false
+}
+
+// shortElement is the greatest length of an element whose head and back take one byte each.
+const shortElement = len6 - 2
+
+// findAny is find for an element of any length.
+func (p packed) findAny(elem []byte, step int) (off int, ok bool) {
 	b := p.bytes()
 	for off = packedHeader; off < len(b); {
 		e, next := elementAt(b, off)

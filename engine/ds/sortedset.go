@@ -10,8 +10,8 @@ import (
 )
 
 // SortedSet holds members ordered by score, then by their bytes. Small, it is a packed list of
-// member, score, member, score …; large, a table from member to node, whose nodes are also linked
-// as a skip list with ranks (skiplist.go).
+// member, score, member, score …; large, a table from member to node, whose nodes are also
+// listed in a B+tree with ranks (btree.go); the encoding has the name that clients know from Valkey.
 //
 // A packed score is the big-endian bit pattern without its trailing zero bytes: 0 takes no byte,
 // small integers two or three.
@@ -34,16 +34,16 @@ func (z *SortedSet) Encoding() Encoding {
 	return encodingAt(z.heap, z.root)
 }
 
-func (z *SortedSet) packed() packed     { return packed{z.heap, z.root} }
-func (z *SortedSet) skiplist() skiplist { return skiplist{table{z.heap, z.root}} }
-func (z *SortedSet) isPacked() bool     { return z.Encoding() == Listpack }
+func (z *SortedSet) packed() packed { return packed{z.heap, z.root} }
+func (z *SortedSet) tree() tree     { return tree{table{z.heap, z.root}} }
+func (z *SortedSet) isPacked() bool { return z.Encoding() == Listpack }
 
 // Len is the number of members.
 func (z *SortedSet) Len() int {
 	if z.isPacked() {
 		return z.packed().len() / 2
 	}
-	return z.skiplist().len()
+	return z.tree().len()
 }
 
 // packScore writes the short form of a score into buf.
@@ -80,7 +80,7 @@ func (z *SortedSet) Score(member []byte) (score float64, ok bool) {
 		packedScore, _ := elementAt(b, off)
 		return unpackScore(packedScore), true
 	}
-	s := z.skiplist()
+	s := z.tree()
 	ref := s.find(member)
 	if ref == 0 {
 		return 0, false
@@ -109,7 +109,7 @@ func (z *SortedSet) Set(member []byte, score float64, limits Limits) (created bo
 		}
 		z.unpack()
 	}
-	return z.skiplist().set(member, score)
+	return z.tree().set(member, score)
 }
 
 // placeFor is the offset at which a member belongs in a packed set.
@@ -127,7 +127,7 @@ func (z *SortedSet) placeFor(p packed, member []byte, score float64) int {
 }
 
 func (z *SortedSet) unpack() {
-	s := newSkiplist(z.heap)
+	s := newTree(z.heap)
 	z.Each(0, false, func(member []byte, score float64) bool {
 		s.set(member, score)
 		return true
@@ -147,7 +147,7 @@ func (z *SortedSet) Delete(member []byte) bool {
 		}
 		return ok
 	}
-	return z.skiplist().delete(member)
+	return z.tree().delete(member)
 }
 
 // Rank is the number of members before member.
@@ -155,6 +155,9 @@ func (z *SortedSet) Rank(member []byte) (rank int, ok bool) {
 	score, ok := z.Score(member)
 	if !ok {
 		return 0, false
+	}
+	if !z.isPacked() {
+		return z.tree().rank(member, score), true
 	}
 	return z.Search(func(m []byte, s float64) bool { return before(s, m, score, member) }), true
 }
@@ -164,7 +167,7 @@ func (z *SortedSet) Rank(member []byte) (rank int, ok bool) {
 // member is two searches.
 func (z *SortedSet) Search(isBefore func(member []byte, score float64) bool) (rank int) {
 	if !z.isPacked() {
-		return z.skiplist().search(isBefore)
+		return z.tree().search(isBefore)
 	}
 	z.Each(0, false, func(member []byte, score float64) bool {
 		if !isBefore(member, score) {
@@ -183,7 +186,7 @@ func (z *SortedSet) Each(rank int, reverse bool, f func(member []byte, score flo
 		return
 	}
 	if !z.isPacked() {
-		z.skiplist().each(rank, reverse, f)
+		z.tree().each(rank, reverse, f)
 		return
 	}
 	p := z.packed()
@@ -213,7 +216,7 @@ func (z *SortedSet) Remove(rank, n int) {
 		z.root = p.ref
 		return
 	}
-	z.skiplist().removeRange(rank, n)
+	z.tree().removeRange(rank, n)
 }
 
 // Scan calls f with about count members from cursor on, in no order, and returns the next cursor, 0
@@ -223,7 +226,7 @@ func (z *SortedSet) Scan(cursor uint64, count int, f func(member []byte, score f
 		z.Each(0, false, func(member []byte, score float64) bool { f(member, score); return true })
 		return 0
 	}
-	s := z.skiplist()
+	s := z.tree()
 	return s.scan(cursor, count, func(ref arena.Ref) { f(s.member(ref)) })
 }
 
@@ -242,7 +245,5 @@ func (z *SortedSet) Free() {
 		z.heap.Free(z.root)
 		return
 	}
-	s := z.skiplist()
-	z.heap.Free(s.header())
-	s.free()
+	z.tree().freeAll()
 }

@@ -29,7 +29,7 @@ func (v *View) Edit(key []byte) Edit {
 	w := Edit{v, key, v.lookup(key, true)}
 	if w.Exists() {
 		v.space.touch(w.spot.database, w.spot.stripe, w.spot.b)
-		v.use(w.spot.entry())
+		v.use(w.spot.found)
 	}
 	return w
 }
@@ -46,7 +46,9 @@ func (w *Edit) at() *spot {
 	return &w.spot
 }
 
-func (w *Edit) entry() Entry { return w.at().entry() }
+// entry is the key's entry as it is now: what replaces it through this Edit stores it here as well, and a bucket that
+// moves does not move its entries.
+func (w *Edit) entry() Entry { return w.spot.found }
 
 // Type returns the value's type, TypeNone if there is none.
 func (w *Edit) Type() Type {
@@ -91,17 +93,17 @@ func (w *Edit) Create(t Type, enc Encoding, size int) []byte {
 
 // Resize makes the value n bytes long, keeps the bytes that fit, zeroes new ones, and returns it. The key must exist.
 func (w *Edit) Resize(n int) []byte {
-	p := w.at()
-	e := p.entry()
+	e := w.entry()
 	had, s := int(e.valueLen), e.shape()
 	s.valueLen = n
 	if s.flags() == e.flags() {
 		r, _ := w.v.space.heap.Realloc(e.ref, s.size())
 		if r != e.ref {
-			w.v.setSlot(p, r, s.expires)
+			w.v.setSlot(w.at(), r, s.expires)
 			e = entryAt(r)
 		}
 		e.setLength(n)
+		w.spot.found = e
 	} else {
 		e = w.replace(e.Type(), e.Encoding(), e.ExpireAt(), n)
 	}
@@ -115,13 +117,13 @@ func (w *Edit) Resize(n int) []byte {
 // replace gives the key a new entry with the bytes of the old value that fit. The old block is freed, but what its
 // value names is not.
 func (w *Edit) replace(t Type, enc Encoding, expireAt int64, size int) Entry {
-	heap, p := &w.v.space.heap, w.at()
-	old := p.entry()
+	heap, p, old := &w.v.space.heap, w.at(), w.entry()
 	r, mem := heap.Alloc(shape{len(w.key), size, expireAt != 0}.size())
 	writeHeader(mem, t, enc, old.access(), expireAt, w.key, size)
 	e := entryAt(r)
 	copy(e.Value(), old.Value())
 	w.v.setSlot(p, r, expireAt != 0)
+	p.found = e
 	heap.Free(old.ref)
 	return e
 }

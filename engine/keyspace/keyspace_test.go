@@ -126,7 +126,7 @@ func TestMisusePanics(t *testing.T) {
 	key, other := []byte("a"), []byte("b")
 	v.Begin(s, StripeOf(key), 0, 1, ExpiryDelete)
 	mustPanic(t, "a key outside the stripes", func() { v.Find(other) })
-	mustPanic(t, "Scan with some stripes", func() { v.Scan(0, 1000, func(Entry) {}) })
+	mustPanic(t, "Scan with some stripes", func() { v.Scan(0, 1000, nil, func(Entry) {}) })
 	mustPanic(t, "Flush with some stripes", func() { v.Flush(false) })
 	mustPanic(t, "FlushAll with some stripes", func() { v.FlushAll(false) })
 	mustPanic(t, "SwapDB with some stripes", func() { v.SwapDB(0, 1) })
@@ -341,7 +341,7 @@ func TestViewsOfDifferentStripesConcurrently(t *testing.T) {
 				s.PrefetchEntry(s.PrefetchBucket(i%2, b))
 				if i%100 == 0 {
 					v.Begin(s, NoStripes, 0, 0, ExpiryDelete)
-					v.Scan(0, 1000, func(Entry) {})
+					v.Scan(0, 1000, nil, func(Entry) {})
 					v.End()
 				}
 			}
@@ -352,7 +352,7 @@ func TestViewsOfDifferentStripesConcurrently(t *testing.T) {
 	with(s, 0, ExpiryDelete, func(v *View) {
 		for db := range 2 {
 			v.Select(db)
-			v.Scan(0, 1000, func(e Entry) { total += len(e.Value()) })
+			v.Scan(0, 1000, nil, func(e Entry) { total += len(e.Value()) })
 		}
 	})
 	if total != goroutines*rounds {
@@ -459,7 +459,7 @@ func TestLateComersAfterClose(t *testing.T) {
 		if _, ok := v.Find([]byte("key:000000000001")); ok {
 			t.Error("a key in a closed Space")
 		}
-		if _, ok := v.Random(nil); ok || v.Scan(0, 10, func(Entry) {}) != 0 {
+		if _, ok := v.Random(nil); ok || v.Scan(0, 10, nil, func(Entry) {}) != 0 {
 			t.Error("something to walk over in a closed Space")
 		}
 	})

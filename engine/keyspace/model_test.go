@@ -328,7 +328,7 @@ func (m *machine) check(t *rapid.T) {
 		got := map[string]modelValue{}
 		m.view(d, func(v *View) {
 			for cursor := uint64(0); ; {
-				cursor = v.Scan(cursor, 7, func(e Entry) {
+				cursor = v.Scan(cursor, 7, nil, func(e Entry) {
 					if _, twice := got[string(e.Key())]; twice {
 						t.Fatalf("%q was seen twice", e.Key())
 					}

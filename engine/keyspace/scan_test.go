@@ -24,7 +24,7 @@ func TestScanGuarantee(t *testing.T) {
 		seen := map[string]bool{}
 		next := stay
 		for cursor := uint64(0); ; {
-			cursor = v.Scan(cursor, rapid.IntRange(1, 200).Draw(t, "count"), func(e Entry) { seen[string(e.Key())] = true })
+			cursor = v.Scan(cursor, rapid.IntRange(1, 200).Draw(t, "count"), nil, func(e Entry) { seen[string(e.Key())] = true })
 			if cursor == 0 {
 				break
 			}
@@ -68,7 +68,7 @@ func FuzzScanPosition(f *testing.F) {
 		defer v.End()
 		count = count % 1000
 		for range 100_000 {
-			if position = v.Scan(position, count, func(Entry) {}); position == 0 {
+			if position = v.Scan(position, count, nil, func(Entry) {}); position == 0 {
 				return
 			}
 		}

@@ -48,6 +48,7 @@ type Space struct {
 	heap      arena.Heap
 	hook      Hook
 	limit     atomic.Pointer[MemoryLimit]
+	notices   atomic.Uint32
 	databases []atomic.Pointer[database] // nil until the first key, and again after a flush
 	stripes   [Stripes]stripe
 
@@ -103,6 +104,24 @@ func (s *Space) Heap() *arena.Heap { return &s.heap }
 
 // Databases returns the number of databases.
 func (s *Space) Databases() int { return len(s.databases) }
+
+// The bits of notices.
+const (
+	noticeNew = 1 << iota
+	noticeMiss
+)
+
+// SetNotices says whether the hook is to hear EventNew and EventMiss as well.
+func (s *Space) SetNotices(created, missed bool) {
+	var bits uint32
+	if created {
+		bits |= noticeNew
+	}
+	if missed {
+		bits |= noticeMiss
+	}
+	s.notices.Store(bits)
+}
 
 // Lock takes the stripes of set in ascending order, Unlock gives them back. Views do this themselves.
 func (s *Space) Lock(set StripeSet) {

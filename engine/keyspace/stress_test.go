@@ -80,8 +80,8 @@ func TestEverythingAtOnce(t *testing.T) {
 		var v View
 		v.Begin(s, NoStripes, rand.IntN(2), now.Load(), ExpiryDelete)
 		defer v.End()
-		for cursor := v.Scan(0, 100, check); cursor != 0; {
-			cursor = v.Scan(cursor, 100, check)
+		for cursor := v.Scan(0, 100, nil, check); cursor != 0; {
+			cursor = v.Scan(cursor, 100, nil, check)
 		}
 		v.Random(nil)
 	})

@@ -38,8 +38,18 @@ func (t Type) String() string {
 	return "none"
 }
 
-// Encoding says how a collection is laid out. Strings always have EncodingRaw: OBJECT ENCODING works out
-// int, embstr or raw from the bytes.
+// IsTypeName says whether TYPE may answer name for a key that exists.
+func IsTypeName(name string) bool {
+	for t := TypeString; t <= TypeStream; t++ {
+		if t.String() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Encoding says how a collection is laid out. Strings have EncodingRaw, for which OBJECT ENCODING works out int, embstr
+// or raw from the bytes, or EncodingChanged.
 type Encoding uint8
 
 // The encodings, by the names that OBJECT ENCODING answers.
@@ -51,6 +61,7 @@ const (
 	EncodingIntset
 	EncodingSkiplist
 	EncodingStream
+	EncodingChanged // a string whose bytes were changed in place, which Valkey keeps raw whatever they are
 )
 
 var encodingsOf = [...]Encoding{
@@ -59,6 +70,7 @@ var encodingsOf = [...]Encoding{
 	ds.Quicklist: EncodingQuicklist,
 	ds.Skiplist:  EncodingSkiplist,
 	ds.Intset:    EncodingIntset,
+	ds.Listpacks: EncodingStream,
 }
 
 // EncodingOf returns the Encoding to be kept with a key for a collection that is laid out as enc says.
@@ -97,6 +109,10 @@ type Event struct {
 var (
 	EventExpired = Event{"expired", 'x'}
 	EventEvicted = Event{"evicted", 'e'}
+	// EventNew and EventMiss come only if SetNotices asked for them: a key is about to be created, and one
+	// that a command wanted to read is not there. They are no changes.
+	EventNew  = Event{"new", 'n'}
+	EventMiss = Event{"keymiss", 'm'}
 )
 
 // FreeFunc frees the blocks that a collection's root names; the root itself is the keyspace's.

@@ -84,6 +84,12 @@ func (v *View) settle() {
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }
 
+// Stripes returns the stripes that the View holds, and Expiry what it does with keys whose time has come.
+func (v *View) Stripes() StripeSet { return v.set }
+
+// Expiry is described at Stripes.
+func (v *View) Expiry() Expiry { return v.expiry }
+
 // DB returns the selected database.
 func (v *View) DB() int { return v.db }
 
@@ -105,7 +111,7 @@ type spot struct {
 	stripe   int
 	slot     int
 	moves    uint32 // of the table when b was found
-	found    Entry  // what was there when it was found
+	found    Entry  // what was there when it was found, or was put there since
 }
 
 func (p *spot) table() *table { return &p.database.tables[p.stripe] }
@@ -202,7 +208,11 @@ func (v *View) insert(db int, p *spot, key []byte, t Type, enc Encoding, access 
 	v.space.touch(p.database, p.stripe, p.b)
 	v.setSlot(p, r, expireAt != 0)
 	table.keys.Add(1)
-	return entryAt(r)
+	p.found = entryAt(r)
+	if v.space.notices.Load()&noticeNew != 0 {
+		v.tell(db, key, EventNew)
+	}
+	return p.found
 }
 
 // setSlot makes the slot at p name the entry at r, and keeps count of the entries with an expiry.
@@ -226,6 +236,9 @@ func (v *View) Find(key []byte) (Entry, bool) {
 	p := v.lookup(key, false)
 	if p.slot < 0 {
 		v.misses++
+		if v.space.notices.Load()&noticeMiss != 0 {
+			v.tell(v.db, key, EventMiss)
+		}
 		return Entry{}, false
 	}
 	v.hits++

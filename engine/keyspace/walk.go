@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"bytes"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -28,10 +29,12 @@ func (v *View) hasExpired(e Entry) bool {
 // Scan calls fn with the entries of some buckets from cursor on, until about count were looked at, and returns the
 // next cursor, 0 at the end. Start with 0; any other value is taken for what it would mean. An entry that is there
 // from start to end is seen at least once, whatever is inserted meanwhile; others may be seen or not (Valkey's
-// SCAN guarantees). Expired keys are left out. Only for Views of NoStripes or AllStripes. fn runs under the
-// entry's stripe and must not change anything.
-func (v *View) Scan(position uint64, count int, fn func(Entry)) uint64 {
+// SCAN guarantees). Only for Views of NoStripes or AllStripes. match, which may be nil, chooses entries; among these
+// expired ones are treated as the View says, and left out. match and fn run under the entry's stripe and must
+// not change anything.
+func (v *View) Scan(position uint64, count int, match func(Entry) bool, fn func(Entry)) uint64 {
 	stripe, c := decodeScan(position)
+	var expired [][]byte
 	// As in Valkey, a sparse table does not hold the caller up: ten buckets for each entry that was asked for.
 	count = max(count, 1)
 	buckets := count * 10
@@ -44,12 +47,19 @@ func (v *View) Scan(position uint64, count int, fn func(Entry)) uint64 {
 					continue
 				}
 				for m := b.used(); m != 0; m &= m - 1 {
-					if e := entryAt(b.ref(bits.TrailingZeros32(m))); !v.hasExpired(e) {
-						fn(e)
-					}
 					seen++
+					e := entryAt(b.ref(bits.TrailingZeros32(m)))
+					switch {
+					case match != nil && !match(e):
+					case !v.hasExpired(e):
+						fn(e)
+					case v.expiry == ExpiryDelete:
+						expired = append(expired, bytes.Clone(e.Key()))
+					}
 				}
 			}
+			v.expireIn(stripe, expired)
+			expired = expired[:0]
 		})
 		if !end {
 			return encodeScan(stripe, c)
@@ -60,6 +70,22 @@ func (v *View) Scan(position uint64, count int, fn func(Entry)) uint64 {
 		}
 	}
 	return 0
+}
+
+// expireIn deletes keys of a stripe that is held; their time has come.
+func (v *View) expireIn(stripe int, keys [][]byte) {
+	if len(keys) == 0 {
+		return
+	}
+	set := v.set
+	v.set |= 1 << stripe
+	defer func() { v.set = set }()
+	d := v.space.databases[v.db].Load()
+	for _, key := range keys {
+		if p := v.locate(d, key); p.slot >= 0 {
+			v.expire(&p)
+		}
+	}
 }
 
 // A SCAN position has the bucket in its lowest six bits, then the stripe, then the prefix with its bits reversed:

@@ -7,8 +7,9 @@ package rdb
 
 import "hash/crc64"
 
-// Version is what the writer puts into the header. Redis 7.0 reads up to 10; nothing the writer
-// emits needs a newer one, so everything from Redis 7.0 and Valkey 7.2 on can read our snapshots.
+// Version is what the writer puts into the header. Redis 7.0 reads up to 10; nothing but streams, as the writer
+// emits it, needs a newer one, so everything from Redis 7.0 and Valkey 7.2 on can read our snapshots, and
+// Redis from 7.2 on if there are streams.
 const Version = 10
 
 // maxReadVersion is the newest header the reader takes: 12 is Redis 7.4's. Types it does not know
@@ -25,6 +26,7 @@ const (
 	Set
 	Hash
 	SortedSet
+	Stream
 )
 
 func (t Type) String() string {
@@ -39,6 +41,8 @@ func (t Type) String() string {
 		return "hash"
 	case SortedSet:
 		return "zset"
+	case Stream:
+		return "stream"
 	default:
 		return "unknown"
 	}
@@ -76,6 +80,9 @@ const (
 	typeZset           = 3
 	typeHash           = 4
 	typeZset2          = 5
+	typeStream1        = 15
+	typeStream2        = 19
+	typeStream3        = 21
 	typeListZiplist    = 10
 	typeSetIntset      = 11
 	typeZsetZiplist    = 12

@@ -198,6 +198,8 @@ func (in *reader) value(code byte, k Key) error {
 		kind = SortedSet
 	case typeHash, typeHashZiplist, typeHashListpack:
 		kind = Hash
+	case typeStream1, typeStream2, typeStream3:
+		kind = Stream
 	}
 	// The key's own bytes live in a buffer of their own: they have to outlast the elements.
 	name, err := in.str(&in.key)
@@ -249,6 +251,8 @@ func (in *reader) elements(code byte, k Key) error {
 		return nil
 	case typeListQuicklist, typeListQuicklist2:
 		return in.quicklist(code, k)
+	case typeStream1, typeStream2, typeStream3:
+		return in.stream(code, k)
 	}
 	blob, err := in.str(&in.packed)
 	if err != nil {

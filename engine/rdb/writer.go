@@ -76,10 +76,12 @@ func (w *Writer) Begin(k Key) {
 		code = typeHash
 	case SortedSet:
 		code = typeZset2
+	case Stream:
+		code = typeStream3
 	default:
 		w.fail(fmt.Errorf("rdb: cannot write a value of type %d", k.Type))
 	}
-	if k.Len <= 0 {
+	if k.Len <= 0 && k.Type != Stream {
 		w.fail(fmt.Errorf("rdb: a %s of %d elements cannot be written", k.Type, k.Len))
 	}
 	w.byte(code)
@@ -88,6 +90,9 @@ func (w *Writer) Begin(k Key) {
 		w.length(uint64(k.Len))
 	}
 	w.left, w.cur = k.Len, k.Type
+	if k.Type == Stream {
+		w.left++ // Meta
+	}
 }
 
 // ResizeDB tells readers how many keys, and how many with a time to live, follow in db. It may be a

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +21,7 @@ type Request struct {
 	Port   int    // announced, 0 if not
 	EOF    bool   // capa eof: takes a snapshot with an end mark
 	PSYNC2 bool   // capa psync2: takes another id with +CONTINUE
+	Bare   bool   // SYNC: wants the snapshot and the stream, and will neither name itself nor acknowledge
 }
 
 // attached is one replica of this node.
@@ -62,11 +65,6 @@ func (r *Replication) Attach(conn net.Conn, req Request) error {
 		r.history()
 	}
 	partial := r.partial(a)
-	if !partial && !req.EOF {
-		r.refusedSyncs++
-		r.mu.Unlock()
-		return a.refuse(out, "ERR a full synchronisation needs capa eof")
-	}
 	r.attached[a] = struct{}{}
 	id := r.id
 	if partial {
@@ -74,7 +72,7 @@ func (r *Replication) Attach(conn net.Conn, req Request) error {
 		a.online, a.ackedAt = true, time.Now()
 	} else {
 		r.fullSyncs++
-		if req.ID != "?" {
+		if req.ID != "?" && !req.Bare {
 			r.refusedSyncs++
 		}
 	}
@@ -100,8 +98,10 @@ func (r *Replication) Attach(conn net.Conn, req Request) error {
 			r.cfg.Logger.Info("replica goes on where it stood", "replica", a.address(), "offset", req.Offset)
 			r.host.Changed()
 		}
-	} else {
+	} else if req.EOF {
 		err = a.fullSync(out)
+	} else {
+		err = a.sizedSync(out)
 	}
 	if err == nil {
 		err = a.send(out)
@@ -154,25 +154,11 @@ func (a *attached) fullSync(out net.Conn) error {
 	mark := newID()
 	began := time.Now()
 	w := &snapshotWriter{conn: out}
-	var cutErr error
-	atCut := func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		s := r.stream
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if a.follow = s.follow(s.end); a.follow == nil || !r.known {
-			cutErr = errStreamClosed
-			return
-		}
-		if r.link == nil {
-			s.db = -1 // the snapshot's reader knows no selected database
-		}
-		w.head = fmt.Sprintf("+FULLRESYNC %s %d\r\n$EOF:%s\r\n", r.id, s.end, mark)
-	}
-	err := r.host.WriteSnapshot(a.ctx, w, atCut)
-	if err = errors.Join(cutErr, err); err != nil {
-		return fmt.Errorf("sending the snapshot: %w", err)
+	err := a.snapshot(w, func(id string, offset int64) {
+		w.head = fmt.Sprintf("+FULLRESYNC %s %d\r\n$EOF:%s\r\n", id, offset, mark)
+	})
+	if err != nil {
+		return err
 	}
 	if _, err := out.Write([]byte(mark)); err != nil {
 		return err
@@ -192,6 +178,70 @@ func (a *attached) fullSync(out net.Conn) error {
 	a.online = true
 	r.mu.Unlock()
 	r.host.Changed()
+	return nil
+}
+
+// snapshot writes a snapshot to w, and starts the attachment's reader where the stream goes on behind it. began is
+// called before the first byte, with the history and the offset of that place.
+func (a *attached) snapshot(w io.Writer, began func(id string, offset int64)) error {
+	r := a.r
+	var cutErr error
+	atCut := func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		s := r.stream
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if a.follow = s.follow(s.end); a.follow == nil || !r.known {
+			cutErr = errStreamClosed
+			return
+		}
+		if r.link == nil {
+			s.db = -1 // the snapshot's reader knows no selected database
+		}
+		began(r.id, s.end)
+	}
+	err := r.host.WriteSnapshot(a.ctx, w, atCut)
+	if err = errors.Join(cutErr, err); err != nil {
+		return fmt.Errorf("sending the snapshot: %w", err)
+	}
+	return nil
+}
+
+// sizedSync sends a snapshot to a replica or a tool that wants to know its length first: it is written to a temporary
+// file for that. Where the snapshot ends is clear, so nothing is waited for before the stream follows.
+func (a *attached) sizedSync(out net.Conn) (err error) {
+	file, err := os.CreateTemp("", "elastane-sync-*.rdb")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	var head string
+	err = a.snapshot(file, func(id string, offset int64) {
+		if !a.req.Bare {
+			head = fmt.Sprintf("+FULLRESYNC %s %d\r\n", id, offset)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	size, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(out, "%s$%d\r\n", head, size); err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, file); err != nil {
+		return err
+	}
+	a.r.mu.Lock()
+	a.online = true
+	a.r.mu.Unlock()
+	a.r.host.Changed()
 	return nil
 }
 

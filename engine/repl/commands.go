@@ -28,8 +28,7 @@ func Commands() []command.Spec {
 		{
 			Name: "replicaof", Group: "server", Since: "5.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
-			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.NoAsyncLoading | command.Admin | command.Alone | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
 		},
 		{
@@ -41,9 +40,14 @@ func Commands() []command.Spec {
 		{
 			Name: "slaveof", Group: "server", Since: "1.0.0", Arity: 3,
 			Summary: "Makes the node a replica of another one, or a primary.",
-			// Not in a transaction: it waits for all stripes, which the transaction may hold.
-			Flags: command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
+			Flags:   command.NoAsyncLoading | command.Admin | command.Alone | command.NoScript | command.Stale | command.Loading | command.Restricted, Categories: "admin slow dangerous",
 			Handler: cmdREPLICAOF,
+		},
+		{
+			Name: "sync", Group: "server", Since: "1.0.0", Arity: 1,
+			Summary: "Starts to send the replication stream, after a snapshot, to a client that tells nothing of itself.",
+			Flags:   command.NoAsyncLoading | command.Admin | command.NoMulti | command.NoScript | command.Restricted, Categories: "admin slow dangerous",
+			Handler: cmdSYNC,
 		},
 		{
 			Name: "wait", Group: "generic", Since: "3.0.0", Arity: 3,
@@ -72,12 +76,24 @@ func cmdPSYNC(c *command.Ctx) {
 	if c.Failed() {
 		return
 	}
+	req := *request(c.Client)
+	req.ID, req.Offset = id, offset
+	attach(c, req)
+}
+
+// SYNC
+func cmdSYNC(c *command.Ctx) {
+	req := *request(c.Client)
+	req.ID, req.Offset, req.Bare, req.EOF = "?", -1, true, false
+	attach(c, req)
+}
+
+func attach(c *command.Ctx, req Request) {
 	if c.Client.Conn == nil {
 		c.Reply.Error(command.ErrNotPermitted)
 		return
 	}
-	r, req := of(c), *request(c.Client)
-	req.ID, req.Offset = id, offset
+	r := of(c)
 	if host, _, err := net.SplitHostPort(c.Client.Conn.RemoteAddr()); err == nil && req.Host == "" {
 		req.Host = host
 	}
@@ -135,7 +151,7 @@ func cmdREPLICAOF(c *command.Ctx) {
 		return
 	}
 	host := c.Args.String()
-	port := c.Args.IntRange(1, 65535, "ERR Invalid master port")
+	port := c.Args.IntRange(0, 65535, "ERR Invalid master port")
 	if c.Failed() {
 		return
 	}

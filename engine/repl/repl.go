@@ -197,7 +197,7 @@ func (r *Replication) FeedTransaction(n int, at func(i int) (db int, argv [][]by
 	for i := range n {
 		db, argv := at(i)
 		if i == 0 {
-			s.command(db, wordMulti)
+			s.command(-1, wordMulti)
 		}
 		s.command(db, argv)
 	}

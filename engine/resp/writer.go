@@ -110,6 +110,29 @@ func (w *Writer) NullArray() {
 // Array announces an array of n replies, which the caller appends next.
 func (w *Writer) Array(n int) { w.head('*', int64(n)) }
 
+// ArrayFrom puts the announcement of an array of n replies before what was appended since the writer had mark
+// bytes, for arrays whose length shows at their end.
+func (w *Writer) ArrayFrom(mark, n int) {
+	end := len(w.Buf)
+	w.Array(n)
+	w.Turn(mark, end)
+}
+
+// MapFrom is ArrayFrom for a map of n pairs.
+func (w *Writer) MapFrom(mark, n int) {
+	end := len(w.Buf)
+	w.Map(n)
+	w.Turn(mark, end)
+}
+
+// Turn moves what was appended after end, 128 bytes at the most, to mark.
+func (w *Writer) Turn(mark, end int) {
+	var head [128]byte
+	n := copy(head[:], w.Buf[end:])
+	copy(w.Buf[mark+n:], w.Buf[mark:end])
+	copy(w.Buf[mark:], head[:n])
+}
+
 // Map announces n pairs: a map in RESP3, an array of 2n replies in RESP2.
 func (w *Writer) Map(n int) {
 	if w.Proto >= 3 {

@@ -37,6 +37,7 @@ func TestPortsMode(t *testing.T) {
 	eventually(t, "the roles change", func() bool { return primaryOf(d.group(t, "ported")) != "ported-001" })
 	w.waitFor(t, 50)
 	w.stop()
+	d.waitFailedOver(t, "ported", 1)
 	requireNothingLost(t, w, cache(t, shard.PrimaryEndpoint, d.tlsConfig(t)))
 
 	sharded := d.create(t, &elasticache.CreateReplicationGroupInput{

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,6 +109,7 @@ func TestFailoverUnderAWriter(t *testing.T) {
 	}
 	w.waitFor(t, 100)
 	w.stop()
+	d.waitFailedOver(t, id, 3)
 	c := cache(t, endpoint, nil)
 	requireNothingLost(t, w, c)
 
@@ -115,6 +117,25 @@ func TestFailoverUnderAWriter(t *testing.T) {
 	reader := cache(t, g.NodeGroups[0].ReaderEndpoint, nil)
 	last := key(int(w.acked.Load()) - 1)
 	eventually(t, "the replicas have caught up", func() bool { return reader.Exists(t.Context(), last).Val() == 1 })
+}
+
+// waitFailedOver waits until n failovers of a group are over: the event comes when every member and endpoint has
+// followed. Until then a connection to the primary endpoint may still be cut off.
+func (d *dev) waitFailedOver(t *testing.T, id string, n int) {
+	t.Helper()
+	eventually(t, "the failover is over", func() bool {
+		out, err := d.api().DescribeEvents(t.Context(), &elasticache.DescribeEventsInput{
+			SourceType: types.SourceTypeReplicationGroup, SourceIdentifier: aws.String(id),
+		})
+		require.NoError(t, err)
+		over := 0
+		for _, e := range out.Events {
+			if strings.HasPrefix(aws.ToString(e.Message), "Failover from primary node") {
+				over++
+			}
+		}
+		return over >= n
+	})
 }
 
 func primaryOf(g types.ReplicationGroup) string {

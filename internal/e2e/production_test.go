@@ -97,6 +97,7 @@ func TestProductionExample(t *testing.T) {
 	})
 	writer.waitFor(t, 200)
 	writer.stop()
+	d.waitFailedOver(t, "my-redis", 1)
 	requireNothingLost(t, writer, cache(t, shard.PrimaryEndpoint, d.tlsConfig(t)))
 
 	events := d.mustCLI(t, "describe-events", "--source-type", "replication-group", "--source-identifier", "my-redis")

@@ -1,10 +1,13 @@
-// Package redistest starts a real redis-server for tests that compare the engine with it.
+// Package redistest starts a real redis-server for tests that compare the engine with it. The environment
+// variable ELASTANE_REFERENCE_SERVER names another server to compare with, such as a valkey-server.
 package redistest
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -32,7 +35,7 @@ func (s *Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.
 // further directives. The test is skipped on a machine without redis-server.
 func Start(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
+	path, err := exec.LookPath(cmp.Or(os.Getenv("ELASTANE_REFERENCE_SERVER"), "redis-server"))
 	if err != nil {
 		t.Skip("redis-server is not on PATH; the comparison with a real server is left out")
 	}

@@ -130,6 +130,7 @@ func (d *Dev) Start() error {
 	}
 	d.Process, d.Env = p, map[string]string{}
 	deadline := time.After(Patience)
+	var printed strings.Builder
 	for {
 		select {
 		case line, ok := <-p.Lines:
@@ -137,16 +138,30 @@ func (d *Dev) Start() error {
 				<-p.Exited
 				return fmt.Errorf("dev ended: %w\n%s", p.Err, p.Log.Tail())
 			}
-			if assignment, ok := strings.CutPrefix(line, "export "); ok {
-				name, value, _ := strings.Cut(assignment, "=")
-				d.Env[name] = strings.Trim(value, "'")
-			}
+			printed.WriteString(line + "\n")
 			if strings.HasPrefix(line, "export ELASTANE_CA_FILE=") { // the last line
-				return nil
+				return d.source(printed.String())
 			}
 		case <-deadline:
 			p.Kill()
 			return fmt.Errorf("dev was not ready within %v\n%s", Patience, p.Log.Tail())
 		}
 	}
+}
+
+// source has a shell that has no settings of its own read what dev printed, as a user does, and keeps what it exports.
+func (d *Dev) source(lines string) error {
+	shell := exec.Command("sh", "-c", lines+"\nexec env")
+	shell.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := shell.Output()
+	if err != nil {
+		return fmt.Errorf("source what dev printed: %w\n%s", err, lines)
+	}
+	for pair := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(pair, "\n"), "=")
+		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "ELASTANE_") {
+			d.Env[name] = value
+		}
+	}
+	return nil
 }
