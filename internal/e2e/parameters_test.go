@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -118,7 +117,7 @@ func TestParameterGroupReachesTheEngine(t *testing.T) {
 
 	_, err = d.api().DeleteCacheParameterGroup(ctx, &elasticache.DeleteCacheParameterGroupInput{CacheParameterGroupName: aws.String(name)})
 	var inUse *types.InvalidCacheParameterGroupStateFault
-	require.True(t, errors.As(err, &inUse), "%v", err)
+	require.ErrorAs(t, err, &inUse)
 }
 
 // The paginators of the SDK walk through groups and parameters.

@@ -6,8 +6,6 @@ package parameters
 var Unsent = map[string]string{
 	"cluster-enabled": "the replication group's cluster mode decides, and the node's slot map carries it",
 
-	"acl-pubsub-default":                  notYet,
-	"acllog-max-len":                      notYet,
 	"active-defrag-cycle-max":             noFragments,
 	"active-defrag-cycle-min":             noFragments,
 	"active-defrag-ignore-bytes":          noFragments,
@@ -23,7 +21,6 @@ var Unsent = map[string]string{
 	"commandlog-reply-larger-than":        noCommandLog,
 	"commandlog-request-larger-than":      noCommandLog,
 	"extended-redis-compatibility":        notYet,
-	"hll-sparse-max-bytes":                notYet,
 	"latency-tracking":                    notYet,
 	"lua-replicate-commands":              notYet,
 	"lua-time-limit":                      notYet,
