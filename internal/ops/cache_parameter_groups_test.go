@@ -1,9 +1,11 @@
 package ops_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/elastane/elastane/api"
@@ -425,5 +427,43 @@ func TestSweepPicksUpAChangeOfParameters(t *testing.T) {
 	}
 	if owners := b.unsteady(); len(owners) != 0 {
 		t.Errorf("still unsteady: %v", owners)
+	}
+}
+
+// Clients that change, use and delete the same group at once get ElastiCache's errors and no others,
+// and what is left agrees: no group is used that is gone.
+func TestParameterGroupsUnderConcurrency(t *testing.T) {
+	b := setup(t)
+	defer b.startWorker()()
+	var clients sync.WaitGroup
+	for client := range 8 {
+		clients.Go(func() {
+			for round := range 10 {
+				var err error
+				switch (client + round) % 4 {
+				case 0:
+					err = b.createParameterGroup("shared", "redis7")
+				case 1:
+					err = b.setParameters("shared", "timeout", fmt.Sprint(20+client))
+				case 2:
+					in := small(fmt.Sprintf("g-%d-%d", client, round))
+					in.CacheParameterGroupName = new("shared")
+					_, err = b.api.CreateReplicationGroup(b.ctx, in)
+				case 3:
+					err = b.deleteParameterGroup("shared")
+				}
+				var known *api.Error
+				if err != nil && (!errors.As(err, &known) || known.Status >= 500) {
+					t.Errorf("client %d, round %d: %v", client, round, err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	var orphans int
+	err := b.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM replication_groups r WHERE parameter_group_name = 'shared'
+		AND NOT EXISTS (SELECT 1 FROM cache_parameter_groups g WHERE g.name = r.parameter_group_name)`).Scan(&orphans)
+	if err != nil || orphans != 0 {
+		t.Errorf("%d groups use a parameter group that is gone, %v", orphans, err)
 	}
 }
