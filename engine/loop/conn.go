@@ -407,7 +407,7 @@ func (c *Conn) drop(reason error) {
 		return
 	}
 	c.detach()
-	closeFD(c.fd)
+	fd := c.fd
 	c.fd = -1
 	c.in, c.out, c.sent = nil, nil, 0
 	if c.tls != nil {
@@ -416,6 +416,7 @@ func (c *Conn) drop(reason error) {
 	if c.handler != nil {
 		c.handler.Closed(reason)
 	}
+	closeFD(fd) // last: a peer that sees the end can count on being forgotten here
 }
 
 func (c *Conn) detach() {
