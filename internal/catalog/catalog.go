@@ -1,5 +1,5 @@
-// Package catalog holds the facts about node types and engine versions that the API knows: sizes,
-// names, families, defaults. The tables are CSV files of ours, embedded; AWS's documentation of
+// Package catalog holds the facts about node types, engine versions and parameters that the API knows:
+// sizes, names, families, defaults. The tables are CSV files of ours, embedded; AWS's documentation of
 // supported node types, engine versions and engine-specific parameters is where the facts come from.
 package catalog
 
@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-//go:embed node_types.csv engine_versions.csv
+//go:embed node_types.csv engine_versions.csv parameters.csv parameter_descriptions.csv
 var tables embed.FS
 
 // Engine names, as the API writes them.

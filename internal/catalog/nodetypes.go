@@ -1,5 +1,10 @@
 package catalog
 
+import (
+	"maps"
+	"slices"
+)
+
 // NodeType is what a cache node type offers.
 type NodeType struct {
 	Name            string // cache.r6g.large
@@ -7,8 +12,12 @@ type NodeType struct {
 	RedisMaxMemory  int64 // bytes; the node-specific maxmemory, before reserved memory is taken off; 0: not offered for redis
 	ValkeyMaxMemory int64 // bytes; 0: not offered for valkey
 	MaxClients      int
-	DataTiering     bool
-	NewClusters     bool // open to new clusters
+	// ReplicaOutputLimit is how many bytes of changes may wait for one replica.
+	ReplicaOutputLimit int64
+	MemcachedMemory    int64 // megabytes; 0: not offered for memcached
+	MemcachedThreads   int64
+	DataTiering        bool
+	NewClusters        bool // open to new clusters
 }
 
 // MaxMemory returns the node type's maxmemory for an engine in bytes; 0 means that the type is not
@@ -31,18 +40,31 @@ func FindNodeType(name string) (NodeType, bool) {
 	return t, ok
 }
 
+// NodeTypes returns all node types by name.
+func NodeTypes() []NodeType {
+	names := slices.Sorted(maps.Keys(nodeTypes))
+	types := make([]NodeType, len(names))
+	for i, name := range names {
+		types[i] = nodeTypes[name]
+	}
+	return types
+}
+
 func readNodeTypes() map[string]NodeType {
 	const table = "node_types.csv"
 	types := map[string]NodeType{}
 	for _, row := range readTable(table) {
 		types[row["node_type"]] = NodeType{
-			Name:            row["node_type"],
-			VCPUs:           int(number(table, row["vcpus"])),
-			RedisMaxMemory:  number(table, row["redis_maxmemory"]),
-			ValkeyMaxMemory: number(table, row["valkey_maxmemory"]),
-			MaxClients:      int(number(table, row["maxclients"])),
-			DataTiering:     boolean(table, row["data_tiering"]),
-			NewClusters:     boolean(table, row["new_clusters"]),
+			Name:               row["node_type"],
+			VCPUs:              int(number(table, row["vcpus"])),
+			RedisMaxMemory:     number(table, row["redis_maxmemory"]),
+			ValkeyMaxMemory:    number(table, row["valkey_maxmemory"]),
+			MaxClients:         int(number(table, row["maxclients"])),
+			ReplicaOutputLimit: number(table, row["replica_output_limit"]),
+			MemcachedMemory:    number(table, row["memcached_memory"]),
+			MemcachedThreads:   number(table, row["memcached_threads"]),
+			DataTiering:        boolean(table, row["data_tiering"]),
+			NewClusters:        boolean(table, row["new_clusters"]),
 		}
 	}
 	return types

@@ -16,10 +16,29 @@ type EngineVersion struct {
 
 // DefaultParameterGroup is the name of the family's own parameter group.
 func (v EngineVersion) DefaultParameterGroup(clusterEnabled bool) string {
+	return DefaultParameterGroup(v.Family, clusterEnabled)
+}
+
+const (
+	defaultGroupPrefix = "default."
+	clusterGroupSuffix = ".cluster.on"
+)
+
+// DefaultParameterGroup is the name of a family's own parameter group.
+func DefaultParameterGroup(family string, clusterEnabled bool) string {
 	if clusterEnabled {
-		return "default." + v.Family + ".cluster.on"
+		return defaultGroupPrefix + family + clusterGroupSuffix
 	}
-	return "default." + v.Family
+	return defaultGroupPrefix + family
+}
+
+// ParseDefaultParameterGroup takes the name of a default parameter group apart; ok is false if there
+// is none of that name.
+func ParseDefaultParameterGroup(name string) (family string, clusterEnabled, ok bool) {
+	family, ok = strings.CutPrefix(name, defaultGroupPrefix)
+	family, clusterEnabled = strings.CutSuffix(family, clusterGroupSuffix)
+	ok = ok && Parameters(family) != nil && (!clusterEnabled || HasClusterMode(family))
+	return family, clusterEnabled, ok
 }
 
 // UnknownVersionError says that there is no such version of the engine.
@@ -77,16 +96,6 @@ func FindFullVersion(engine, full string) (EngineVersion, bool) {
 		}
 	}
 	return EngineVersion{}, false
-}
-
-// IsFamily tells whether a parameter group family exists.
-func IsFamily(family string) bool {
-	for _, v := range engineVersions {
-		if v.Family == family {
-			return true
-		}
-	}
-	return false
 }
 
 func readEngineVersions() []EngineVersion {

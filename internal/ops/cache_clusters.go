@@ -35,11 +35,16 @@ func (o *operations) DescribeCacheClusters(ctx context.Context, in *api.Describe
 		if err != nil {
 			return err
 		}
+		reboots, err := readReboots(ctx, tx, caller, groups)
+		if err != nil {
+			return err
+		}
 		for _, row := range rows {
 			g := groups[row.ReplicationGroupUid]
-			view := viewCacheCluster(caller, row, g.ReplicationGroup, g.SubnetGroupName)
+			applied := parameterApplyStatus(g.ReplicationGroup, reboots[row.CacheClusterID])
+			view := viewCacheCluster(caller, row, g.ReplicationGroup, g.SubnetGroupName, applied)
 			if api.Value(in.ShowCacheNodeInfo) && row.Status == statusAvailable {
-				view.CacheNodes = []api.CacheNode{viewCacheNode(row, nodes[row.CacheClusterID])}
+				view.CacheNodes = []api.CacheNode{viewCacheNode(row, nodes[row.CacheClusterID], applied)}
 			}
 			out.CacheClusters = append(out.CacheClusters, view)
 		}
@@ -117,7 +122,7 @@ func nodeEndpoints(ctx context.Context, tx pgx.Tx, groups []uuid.UUID) (map[stri
 // clientDownloadPage is the same for every cluster of ElastiCache.
 const clientDownloadPage = "https://console.aws.amazon.com/elasticache/home#client-download:"
 
-func viewCacheCluster(caller api.Caller, row db.CacheCluster, g db.ReplicationGroup, subnetGroup string) api.CacheCluster {
+func viewCacheCluster(caller api.Caller, row db.CacheCluster, g db.ReplicationGroup, subnetGroup, applied string) api.CacheCluster {
 	view := api.CacheCluster{
 		CacheClusterId:                     &row.CacheClusterID,
 		ClientDownloadLandingPage:          new(clientDownloadPage),
@@ -131,7 +136,7 @@ func viewCacheCluster(caller api.Caller, row db.CacheCluster, g db.ReplicationGr
 		PreferredMaintenanceWindow:         &g.MaintenanceWindow,
 		PendingModifiedValues:              &api.PendingModifiedValues{},
 		CacheSecurityGroups:                []api.CacheSecurityGroupMembership{},
-		CacheParameterGroup:                &api.CacheParameterGroupStatus{CacheParameterGroupName: &g.ParameterGroupName, ParameterApplyStatus: new("in-sync"), CacheNodeIdsToReboot: []string{}},
+		CacheParameterGroup:                &api.CacheParameterGroupStatus{CacheParameterGroupName: &g.ParameterGroupName, ParameterApplyStatus: &applied, CacheNodeIdsToReboot: []string{}},
 		CacheSubnetGroupName:               &subnetGroup,
 		AutoMinorVersionUpgrade:            &g.AutoMinorVersionUpgrade,
 		ReplicationGroupId:                 &g.ReplicationGroupID,
@@ -148,6 +153,9 @@ func viewCacheCluster(caller api.Caller, row db.CacheCluster, g db.ReplicationGr
 		NetworkType:                        new(api.NetworkTypeIpv4),
 		IpDiscovery:                        new(api.IpDiscoveryIpv4),
 	}
+	if applied == parametersPendingReboot {
+		view.CacheParameterGroup.CacheNodeIdsToReboot = []string{cacheNodeID}
+	}
 	if row.AvailabilityZone == "" {
 		view.PreferredAvailabilityZone = unlessEmpty(row.RequestedZone)
 	}
@@ -157,13 +165,13 @@ func viewCacheCluster(caller api.Caller, row db.CacheCluster, g db.ReplicationGr
 	return view
 }
 
-func viewCacheNode(row db.CacheCluster, n node) api.CacheNode {
+func viewCacheNode(row db.CacheCluster, n node, applied string) api.CacheNode {
 	return api.CacheNode{
 		CacheNodeId:              new(cacheNodeID),
 		CacheNodeStatus:          &row.Status,
 		CacheNodeCreateTime:      new(n.createdAt.UTC()),
 		Endpoint:                 n.endpoint,
-		ParameterGroupStatus:     new("in-sync"),
+		ParameterGroupStatus:     &applied,
 		CustomerAvailabilityZone: &row.AvailabilityZone,
 	}
 }

@@ -98,6 +98,53 @@ func (o *operations) DescribeCacheSubnetGroups(ctx context.Context, in *api.Desc
 	return out, nil
 }
 
+// ModifyCacheSubnetGroup changes the description of a cache subnet group, or its subnets: the list
+// replaces the one before. The change holds when the call returns; it bears on nodes placed later.
+func (o *operations) ModifyCacheSubnetGroup(ctx context.Context, in *api.ModifyCacheSubnetGroupInput) (*api.ModifyCacheSubnetGroupOutput, error) {
+	caller := api.CallerFrom(ctx)
+	name := strings.ToLower(api.Value(in.CacheSubnetGroupName))
+	if err := validateModifyCacheSubnetGroup(name, in); err != nil {
+		return nil, err
+	}
+	var view *api.CacheSubnetGroup
+	err := o.Store.Tx(ctx, func(tx pgx.Tx) error {
+		if err := o.ensureNetwork(ctx, tx); err != nil {
+			return err
+		}
+		group, err := store.Q.CacheSubnetGroupGetForUpdate(ctx, tx, db.CacheSubnetGroupGetForUpdateParams{
+			AccountID: caller.Account, Region: caller.Region, Name: name,
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return api.CacheSubnetGroupNotFoundFault("Cache subnet group %s not found.", name)
+		}
+		if err != nil {
+			return fmt.Errorf("lock cache subnet group: %w", err)
+		}
+		if in.CacheSubnetGroupDescription != nil {
+			group.Description = *in.CacheSubnetGroupDescription
+			err := store.Q.CacheSubnetGroupSetDescription(ctx, tx, db.CacheSubnetGroupSetDescriptionParams{Uid: group.Uid, Description: group.Description})
+			if err != nil {
+				return fmt.Errorf("set description: %w", err)
+			}
+		}
+		subnets, err := store.Q.CacheSubnetGroupListSubnets(ctx, tx, []uuid.UUID{group.Uid})
+		if err != nil {
+			return fmt.Errorf("read subnets: %w", err)
+		}
+		if len(in.SubnetIds) > 0 {
+			if subnets, err = replaceSubnets(ctx, tx, group, subnets, in.SubnetIds); err != nil {
+				return err
+			}
+		}
+		view = viewSubnetGroup(caller, group, subnets)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.ModifyCacheSubnetGroupOutput{CacheSubnetGroup: view}, nil
+}
+
 // DeleteCacheSubnetGroup removes a cache subnet group that nothing uses.
 func (o *operations) DeleteCacheSubnetGroup(ctx context.Context, in *api.DeleteCacheSubnetGroupInput) (*api.DeleteCacheSubnetGroupOutput, error) {
 	caller := api.CallerFrom(ctx)
@@ -151,10 +198,29 @@ func validateCreateCacheSubnetGroup(name string, in *api.CreateCacheSubnetGroupI
 	if len(in.SubnetIds) == 0 {
 		return api.InvalidParameterValue("The parameter SubnetIds must be provided.")
 	}
-	if len(in.SubnetIds) > maxSubnetsPerGroup {
-		return api.CacheSubnetQuotaExceededFault("A cache subnet group can have at most %d subnets.", maxSubnetsPerGroup)
+	if err := checkSubnetCount(in.SubnetIds); err != nil {
+		return err
 	}
 	return checkTags(in.Tags)
+}
+
+func validateModifyCacheSubnetGroup(name string, in *api.ModifyCacheSubnetGroupInput) error {
+	if strings.TrimSpace(name) == "" {
+		return blank("CacheSubnetGroupName")
+	}
+	if in.CacheSubnetGroupDescription != nil {
+		if err := checkDescription("CacheSubnetGroupDescription", *in.CacheSubnetGroupDescription); err != nil {
+			return err
+		}
+	}
+	return checkSubnetCount(in.SubnetIds)
+}
+
+func checkSubnetCount(ids []string) error {
+	if len(ids) > maxSubnetsPerGroup {
+		return api.CacheSubnetQuotaExceededFault("A cache subnet group can have at most %d subnets.", maxSubnetsPerGroup)
+	}
+	return nil
 }
 
 // Rows.
@@ -197,6 +263,10 @@ func insertSubnetGroup(ctx context.Context, tx pgx.Tx, g db.CacheSubnetGroup, su
 	if inserted == 0 {
 		return api.CacheSubnetGroupAlreadyExists("Cache subnet group %s already exists.", g.Name)
 	}
+	return insertSubnets(ctx, tx, g, subnets)
+}
+
+func insertSubnets(ctx context.Context, tx pgx.Tx, g db.CacheSubnetGroup, subnets []db.CacheSubnetGroupListSubnetsRow) error {
 	ids := make([]string, len(subnets))
 	for i, s := range subnets {
 		ids[i] = s.SubnetID
@@ -204,6 +274,35 @@ func insertSubnetGroup(ctx context.Context, tx pgx.Tx, g db.CacheSubnetGroup, su
 	return store.Q.CacheSubnetGroupInsertSubnets(ctx, tx, db.CacheSubnetGroupInsertSubnetsParams{
 		SubnetGroupUid: g.Uid, AccountID: g.AccountID, Region: g.Region, SubnetIds: ids,
 	})
+}
+
+// replaceSubnets gives a group other subnets. One that goes must not be the last in a zone in which
+// the group's clusters are: a node is placed in a zone, and stands for any of the group's subnets there.
+func replaceSubnets(ctx context.Context, tx pgx.Tx, g db.CacheSubnetGroup, before []db.CacheSubnetGroupListSubnetsRow, ids []string) ([]db.CacheSubnetGroupListSubnetsRow, error) {
+	subnets, vpc, err := findSubnets(ctx, tx, api.CallerFrom(ctx), ids)
+	if err != nil {
+		return nil, err
+	}
+	if vpc != g.VpcID {
+		return nil, api.InvalidSubnet("The new Subnets are not in the same Vpc as the existing subnet group")
+	}
+	inUse, err := store.Q.CacheSubnetGroupListZonesInUse(ctx, tx, g.Uid)
+	if err != nil {
+		return nil, fmt.Errorf("read zones in use: %w", err)
+	}
+	for _, old := range before {
+		kept := slices.ContainsFunc(subnets, func(s db.CacheSubnetGroupListSubnetsRow) bool { return s.AvailabilityZone == old.AvailabilityZone })
+		if !kept && slices.Contains(inUse, old.AvailabilityZone) {
+			return nil, api.SubnetInUse("The subnet ID %s is in use.", old.SubnetID)
+		}
+	}
+	if err := store.Q.CacheSubnetGroupDeleteSubnets(ctx, tx, g.Uid); err != nil {
+		return nil, fmt.Errorf("delete subnets: %w", err)
+	}
+	if err := insertSubnets(ctx, tx, g, subnets); err != nil {
+		return nil, fmt.Errorf("insert subnets: %w", err)
+	}
+	return subnets, nil
 }
 
 func listSubnetGroups(ctx context.Context, tx pgx.Tx, caller api.Caller, in *api.DescribeCacheSubnetGroupsInput) ([]db.CacheSubnetGroup, *string, error) {

@@ -10,7 +10,7 @@ import (
 
 const (
 	maxDescription   = 255
-	maxGroupName     = 255 // of subnet groups
+	maxGroupName     = 255 // of subnet groups and parameter groups
 	maxReplicationID = 40
 )
 
@@ -47,6 +47,7 @@ const (
 	arnReplicationGroup = "replicationgroup"
 	arnCluster          = "cluster"
 	arnSubnetGroup      = "subnetgroup"
+	arnParameterGroup   = "parametergroup"
 )
 
 // parseARN reads an ARN of the caller's account and region, and returns the type and the id in lower case.

@@ -29,12 +29,16 @@ const sourceReplicationGroup = api.SourceTypeReplicationGroup
 // is creating until its nodes serve.
 func (o *operations) CreateReplicationGroup(ctx context.Context, in *api.CreateReplicationGroupInput) (*api.CreateReplicationGroupOutput, error) {
 	caller := api.CallerFrom(ctx)
-	wanted, err := validateCreateReplicationGroup(caller.Region, in)
-	if err != nil {
-		return nil, err
-	}
 	var view *api.ReplicationGroup
-	err = o.Store.Tx(ctx, func(tx pgx.Tx) error {
+	err := o.Store.Tx(ctx, func(tx pgx.Tx) error {
+		parameterGroup, err := requestedParameterGroup(ctx, tx, in.CacheParameterGroupName)
+		if err != nil {
+			return err
+		}
+		wanted, err := validateCreateReplicationGroup(caller.Region, in, parameterGroup)
+		if err != nil {
+			return err
+		}
 		if err := o.ensureNetwork(ctx, tx); err != nil {
 			return err
 		}

@@ -117,7 +117,7 @@ func TestSpecsOfTheProductionExample(t *testing.T) {
 		} else if spec.GetPrimary().GetHost() == "" {
 			t.Errorf("%s does not know its primary", spec.GetName())
 		}
-		if spec.GetMaxMemoryBytes() != 14037181030 || spec.GetEngineVersion() != "7.0.7" || spec.GetTlsMode() != agentv1.TLSMode_TLS_MODE_REQUIRED {
+		if spec.GetMaxMemoryBytes() != 10527885772 || spec.GetEngineVersion() != "7.0.7" || spec.GetTlsMode() != agentv1.TLSMode_TLS_MODE_REQUIRED {
 			t.Errorf("spec: %v", spec)
 		}
 		if len(spec.GetAuthTokenSha256()) != 1 || strings.Contains(spec.String(), "a-token") {

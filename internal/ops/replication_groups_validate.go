@@ -53,7 +53,8 @@ func (w *wantedGroup) nodes() int {
 	return total
 }
 
-func validateCreateReplicationGroup(region string, in *api.CreateReplicationGroupInput) (*wantedGroup, error) {
+// validateCreateReplicationGroup checks a request by itself; chosen is the parameter group that it names, nil: none.
+func validateCreateReplicationGroup(region string, in *api.CreateReplicationGroupInput, chosen *parameterGroup) (*wantedGroup, error) {
 	id := strings.ToLower(api.Value(in.ReplicationGroupId))
 	if err := checkIdentifier("ReplicationGroupId", id); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func validateCreateReplicationGroup(region string, in *api.CreateReplicationGrou
 	if err := validateNodeType(in, version.Engine); err != nil {
 		return nil, err
 	}
-	parameterGroup, clusterEnabled, err := validateParameterGroup(in, version)
+	parameterGroup, clusterEnabled, err := validateParameterGroup(in, version, chosen)
 	if err != nil {
 		return nil, err
 	}
@@ -197,31 +198,27 @@ func validateNodeType(in *api.CreateReplicationGroupInput, engine string) error 
 	return nil
 }
 
-// validateParameterGroup finds the parameter group and, with it, whether the group is a cluster:
-// several node groups, a .cluster.on parameter group, or ClusterMode enabled make it one.
-func validateParameterGroup(in *api.CreateReplicationGroupInput, version catalog.EngineVersion) (name string, clusterEnabled bool, err error) {
+// validateParameterGroup settles the parameter group and, with it, whether the group is a cluster:
+// several node groups, a parameter group with cluster mode on, or ClusterMode enabled make it one.
+func validateParameterGroup(in *api.CreateReplicationGroupInput, version catalog.EngineVersion, chosen *parameterGroup) (name string, clusterEnabled bool, err error) {
 	clusterEnabled = api.Value(in.NumNodeGroups) > 1 || len(in.NodeGroupConfiguration) > 1 ||
 		api.Value(in.ClusterMode) == api.ClusterModeEnabled
-	name = strings.ToLower(api.Value(in.CacheParameterGroupName))
-	if name == "" {
+	if chosen == nil {
 		if clusterEnabled && api.Value(in.ClusterMode) == api.ClusterModeDisabled {
 			return "", false, api.InvalidParameterCombination("A replication group with cluster mode disabled has one node group.")
 		}
 		return version.DefaultParameterGroup(clusterEnabled), clusterEnabled, nil
 	}
-	family, isDefault := strings.CutPrefix(name, "default.")
-	family, on := strings.CutSuffix(family, ".cluster.on")
+	on := chosen.clusterEnabled()
 	switch {
-	case !isDefault || !catalog.IsFamily(family):
-		return "", false, api.CacheParameterGroupNotFound("CacheParameterGroup not found: %s", name)
-	case family != version.Family:
-		return "", false, api.InvalidParameterCombination("Expected a parameter group of family %s but found one of family %s", version.Family, family)
+	case chosen.family != version.Family:
+		return "", false, api.InvalidParameterCombination("Expected a parameter group of family %s but found one of family %s", version.Family, chosen.family)
 	case on && (api.Value(in.ClusterMode) == api.ClusterModeDisabled || in.NumCacheClusters != nil && !clusterEnabled):
 		return "", false, api.InvalidParameterCombination("Cluster mode should be disabled in parameter group, but found it is enabled.")
 	case !on && clusterEnabled:
 		return "", false, api.InvalidParameterCombination("Cluster mode should be enabled in parameter group, but found it is disabled.")
 	}
-	return name, on, nil
+	return chosen.name, on, nil
 }
 
 // validateShards works out the shards and the zones of their members from the three ways to ask for

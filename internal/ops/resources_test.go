@@ -62,6 +62,105 @@ func TestCacheSubnetGroups(t *testing.T) {
 	}
 }
 
+func TestModifyCacheSubnetGroup(t *testing.T) {
+	b := setup(t)
+	b.createSubnetGroup()
+	modify := func(name string, description *string, subnets ...string) error {
+		_, err := b.api.ModifyCacheSubnetGroup(b.ctx, &api.ModifyCacheSubnetGroupInput{
+			CacheSubnetGroupName: &name, CacheSubnetGroupDescription: description, SubnetIds: subnets,
+		})
+		return err
+	}
+	// now describes the group: its description and subnets.
+	now := func() string {
+		t.Helper()
+		out, err := b.api.DescribeCacheSubnetGroups(b.ctx, &api.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: new("my-cache-subnets")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := []string{*out.CacheSubnetGroups[0].CacheSubnetGroupDescription}
+		for _, s := range out.CacheSubnetGroups[0].Subnets {
+			parts = append(parts, *s.SubnetIdentifier)
+		}
+		return strings.Join(parts, " ")
+	}
+	wantError(t, modify("nobody", nil), "CacheSubnetGroupNotFoundFault", "Cache subnet group nobody not found.")
+	wantError(t, modify("", nil), "InvalidParameterValue", "The parameter CacheSubnetGroupName must be provided and must not be blank.")
+	wantError(t, modify("my-cache-subnets", new("")), "InvalidParameterValue", "")
+	wantError(t, modify("my-cache-subnets", nil, "subnet-x"), "InvalidParameterValue", "Some input subnets in :[subnet-x] are invalid.")
+	wantError(t, modify("my-cache-subnets", nil, slices.Repeat([]string{"subnet-0000000a"}, 21)...), "CacheSubnetQuotaExceededFault", "")
+	if _, err := b.store.Pool().Exec(t.Context(), `
+		WITH v AS (INSERT INTO vpcs (account_id, region, vpc_id) VALUES ('000000000000', 'us-east-1', 'vpc-other') RETURNING *)
+		INSERT INTO subnets (account_id, region, subnet_id, vpc_id, availability_zone)
+		SELECT account_id, region, 'subnet-other', vpc_id, 'us-east-1a' FROM v
+		UNION ALL SELECT '000000000000', 'us-east-1', 'subnet-second', 'vpc-00000000', 'us-east-1a'`); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, modify("my-cache-subnets", nil, "subnet-other"), "InvalidSubnet", "")
+	if got := now(); got != "Three zones subnet-0000000a subnet-0000000b subnet-0000000c" {
+		t.Errorf("refused calls made it %s", got)
+	}
+
+	if err := modify("My-Cache-Subnets", new("One zone")); err != nil {
+		t.Error(err)
+	}
+	in := small("g")
+	in.CacheSubnetGroupName, in.NumCacheClusters, in.PreferredCacheClusterAZs = new("my-cache-subnets"), new(int32(1)), []string{"us-east-1a"}
+	b.mustCreate(in)
+	wantError(t, modify("my-cache-subnets", nil, "subnet-0000000b"), "SubnetInUse", "The subnet ID subnet-0000000a is in use.")
+	b.settle()
+	wantError(t, modify("my-cache-subnets", nil, "subnet-0000000b"), "SubnetInUse", "The subnet ID subnet-0000000a is in use.")
+	if err := modify("my-cache-subnets", nil, "subnet-second"); err != nil {
+		t.Error(err)
+	}
+	if got := now(); got != "One zone subnet-second" {
+		t.Errorf("the group is %s", got)
+	}
+	in = small("h")
+	in.CacheSubnetGroupName, in.NumCacheClusters, in.PreferredCacheClusterAZs = new("my-cache-subnets"), new(int32(1)), []string{"us-east-1b"}
+	_, err := b.api.CreateReplicationGroup(b.ctx, in)
+	wantError(t, err, "InvalidParameterValue", "")
+}
+
+func TestListAllowedNodeTypeModifications(t *testing.T) {
+	b := setup(t)
+	in := small("g")
+	in.Engine, in.EngineVersion, in.CacheNodeType = new("redis"), new("7.0"), new("cache.r6g.large")
+	b.mustCreate(in)
+	list := func(group, cluster string) (*api.ListAllowedNodeTypeModificationsOutput, error) {
+		return b.api.ListAllowedNodeTypeModifications(b.ctx, &api.ListAllowedNodeTypeModificationsInput{ReplicationGroupId: &group, CacheClusterId: &cluster})
+	}
+	for _, ids := range [][2]string{{"G", ""}, {"", "g-001"}} {
+		out, err := list(ids[0], ids[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		up, down := out.ScaleUpModifications, out.ScaleDownModifications
+		if !slices.IsSorted(up) || !slices.IsSorted(down) {
+			t.Errorf("not sorted: %v, %v", up, down)
+		}
+		for name, want := range map[string][2]bool{ // up, down
+			"cache.r6g.xlarge": {true, false}, "cache.r7g.large": {true, false}, "cache.t4g.micro": {false, true},
+			"cache.r6g.large":   {false, false}, // itself
+			"cache.r6gd.xlarge": {false, false}, // data tiering
+			"cache.r8g.xlarge":  {false, false}, // Valkey's only
+			"cache.m3.medium":   {false, false}, // closed to new clusters
+		} {
+			if got := [2]bool{slices.Contains(up, name), slices.Contains(down, name)}; got != want {
+				t.Errorf("%s: up and down are %v, want %v", name, got, want)
+			}
+		}
+	}
+	_, err := list("nobody", "")
+	wantError(t, err, "ReplicationGroupNotFoundFault", "Replication group nobody not found.")
+	_, err = list("", "nobody")
+	wantError(t, err, "CacheClusterNotFound", "CacheCluster not found: nobody")
+	_, err = list("g", "g-001")
+	wantError(t, err, "InvalidParameterCombination", "")
+	_, err = list("", "")
+	wantError(t, err, "InvalidParameterCombination", "")
+}
+
 func TestSecurityGroupsOfAClosedNetwork(t *testing.T) {
 	b := setup(t)
 	closed := ops.New(ops.Deps{Store: b.store, Clock: b.clock})

@@ -169,11 +169,18 @@ func (o *operations) findTaggable(ctx context.Context, tx pgx.Tx, kind, id strin
 			return nil, api.InvalidParameterValue("The cache subnet group default cannot be tagged.")
 		}
 		return []uuid.UUID{group.Uid}, err
+	case arnParameterGroup:
+		group, err := readParameterGroup(ctx, tx, caller, id, lockForUpdate)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, api.CacheParameterGroupNotFound("%s is not present", id)
+		}
+		if err == nil && group.isDefault() {
+			return nil, api.InvalidParameterValue("The parameter group %s is a default group and cannot be tagged.", id)
+		}
+		return []uuid.UUID{group.uid}, err
 	}
 	// Kinds of resources that exist in the API and cannot be created here yet: there is none of them.
 	switch kind {
-	case "parametergroup":
-		return nil, api.CacheParameterGroupNotFound("%s is not present", id)
 	case "securitygroup":
 		return nil, api.CacheSecurityGroupNotFound("%s is not present", id)
 	case "snapshot":

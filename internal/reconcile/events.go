@@ -1,6 +1,10 @@
 package reconcile
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/elastane/elastane/internal/catalog"
+)
 
 // Source types of events, as DescribeEvents names them.
 const (
@@ -24,7 +28,11 @@ func groupEvent(group, format string, args ...any) event {
 
 func eventsCreated(s *State) []event {
 	var events []event
+	_, _, isDefault := catalog.ParseDefaultParameterGroup(s.Group.ParameterGroupName)
 	for _, m := range s.members() {
+		if !isDefault {
+			events = append(events, clusterEvent(m.CacheClusterID, "Updated to use a CacheParameterGroup %s", s.Group.ParameterGroupName))
+		}
 		events = append(events,
 			clusterEvent(m.CacheClusterID, "Added cache node %s in availability zone %s", cacheNodeID, m.AvailabilityZone),
 			clusterEvent(m.CacheClusterID, "Cache cluster created"))

@@ -56,6 +56,9 @@ func load(ctx context.Context, tx pgx.Tx, group db.ReplicationGroup, now, starte
 	if s.Zones, err = loadZones(ctx, tx, group.SubnetGroupUid); err != nil {
 		return nil, err
 	}
+	if s.Parameters, err = loadParameters(ctx, tx, group); err != nil {
+		return nil, err
+	}
 	if s.clusterEnabled() {
 		if s.ClusterMap, err = loadClusterMap(ctx, tx, group.Uid); err != nil {
 			return nil, err
@@ -76,6 +79,20 @@ func loadZones(ctx context.Context, tx pgx.Tx, subnetGroup uuid.UUID) ([]string,
 		}
 	}
 	return zones, nil
+}
+
+func loadParameters(ctx context.Context, tx pgx.Tx, group db.ReplicationGroup) (map[string]string, error) {
+	rows, err := store.Q.CacheParameterGroupListValues(ctx, tx, db.CacheParameterGroupListValuesParams{
+		AccountID: group.AccountID, Region: group.Region, Names: []string{group.ParameterGroupName},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read parameter values: %w", err)
+	}
+	values := map[string]string{}
+	for _, row := range rows {
+		values[row.Name] = row.Value
+	}
+	return values, nil
 }
 
 func loadClusterMap(ctx context.Context, tx pgx.Tx, group uuid.UUID) (*agentv1.ClusterMap, error) {

@@ -47,8 +47,25 @@ func plan(s *State) ([]step, Outcome, error) {
 		steps, outcome := planCreation(s)
 		return steps, outcome, nil
 	}
+	if s.Group.ParametersPending && settled(s) {
+		return []step{endParameterChange{}}, done(), nil
+	}
 	steps, outcome := planHandovers(s)
+	if s.Group.ParametersPending && len(steps) == 0 && outcome == done() {
+		outcome = wait(0, "the nodes take in their parameters")
+	}
 	return steps, outcome, nil
+}
+
+// settled says whether every node has applied the spec that it has now.
+func settled(s *State) bool {
+	for _, node := range s.nodes() {
+		if node.Observed == nil || node.Observed.GetSpecEpoch() < node.Spec.GetEpoch() ||
+			node.Observed.GetState() != agentv1.NodeState_NODE_STATE_RUNNING {
+			return false
+		}
+	}
+	return true
 }
 
 // planSpecs makes the stored specs, endpoint targets and slot map follow the rows.

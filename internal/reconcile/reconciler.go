@@ -134,6 +134,10 @@ func (r *Reconciler) apply(ctx context.Context, tx pgx.Tx, s *State, next step) 
 		return nil, err
 	case endHandover:
 		return nil, store.Q.NodeGroupUnsetFailover(ctx, tx, next.shard)
+	case endParameterChange:
+		return nil, store.Q.ReplicationGroupSetParametersPending(ctx, tx, db.ReplicationGroupSetParametersPendingParams{
+			Uids: []uuid.UUID{s.Group.Uid}, ParametersPending: false,
+		})
 	case setStatus:
 		err := store.Q.ReplicationGroupSetStatus(ctx, tx, db.ReplicationGroupSetStatusParams{
 			Uid: s.Group.Uid, Status: next.group, AutomaticFailover: next.automaticFailover,

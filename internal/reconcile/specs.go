@@ -6,21 +6,21 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"github.com/google/uuid"
 
 	agentv1 "github.com/elastane/elastane/api/agent/v1"
 	"github.com/elastane/elastane/internal/catalog"
 	"github.com/elastane/elastane/internal/fleet"
+	"github.com/elastane/elastane/internal/parameters"
 	"github.com/elastane/elastane/internal/slots"
 )
 
 // specOf is the spec that a placed member's node should have. Its node id and addresses are those of
 // the node's present spec, which hold for the life of the node; everything else follows the rows.
 func specOf(s *State, shard *Shard, m *Member) *agentv1.NodeSpec {
-	nodeType, _ := catalog.FindNodeType(s.Group.CacheNodeType)
 	here := m.Node.Spec
+	settings := settingsOf(s)
 	spec := &agentv1.NodeSpec{
 		NodeId:              m.Node.ID.String(),
 		Desired:             agentv1.DesiredState_DESIRED_STATE_RUNNING,
@@ -28,7 +28,7 @@ func specOf(s *State, shard *Shard, m *Member) *agentv1.NodeSpec {
 		Driver:              here.GetDriver(),
 		Engine:              s.Group.Engine,
 		EngineVersion:       s.Group.EngineVersion,
-		MaxMemoryBytes:      uint64(nodeType.MaxMemory(s.Group.Engine)), //nolint:gosec // from our own table
+		MaxMemoryBytes:      uint64(settings.MaxMemoryBytes), //nolint:gosec // at least 1
 		ListenHost:          here.GetListenHost(),
 		ListenPort:          here.GetListenPort(),
 		AnnounceHost:        here.GetAnnounceHost(),
@@ -38,7 +38,7 @@ func specOf(s *State, shard *Shard, m *Member) *agentv1.NodeSpec {
 		TlsMode:             tlsModes[s.Group.TlsMode],
 		AuthTokenSha256:     s.Group.AuthTokenSha256,
 		ReplicationPassword: s.Group.ReplicationPassword,
-		Parameters:          map[string]string{"maxclients": strconv.Itoa(nodeType.MaxClients), "maxmemory-policy": "volatile-lru"},
+		Parameters:          settings.Running(here.GetParameters()),
 		EngineNodeId:        engineID(m.Node.ID),
 	}
 	if s.clusterEnabled() {
@@ -62,6 +62,13 @@ func specOf(s *State, shard *Shard, m *Member) *agentv1.NodeSpec {
 		spec.WatchOffset = m.Uid == shard.PrimaryMember || m.Uid == *shard.FailoverTo
 	}
 	return spec
+}
+
+// settingsOf is what the parameter group and the node type make of the nodes' engines.
+func settingsOf(s *State) parameters.Settings {
+	nodeType, _ := catalog.FindNodeType(s.Group.CacheNodeType)
+	version, _ := catalog.FindFullVersion(s.Group.Engine, s.Group.EngineVersion)
+	return parameters.For(version.Family, nodeType, s.Parameters)
 }
 
 var tlsModes = map[string]agentv1.TLSMode{

@@ -17,6 +17,7 @@ type State struct {
 	Endpoints  []fleet.Endpoint
 	ClusterMap *agentv1.ClusterMap // as stored; nil: none
 	Zones      []string            // of the group's subnets
+	Parameters map[string]string   // what the group's parameter group sets
 	Now        time.Time
 	// Since is when the present control plane began to work on the group: its creation, or the start
 	// of the process if that was later. Nobody could do anything for the group in between.

@@ -34,6 +34,9 @@ type (
 	// endHandover forgets a planned hand-over, finished or given up.
 	endHandover struct{ shard uuid.UUID }
 
+	// endParameterChange: every node has taken in the values of the parameter group.
+	endParameterChange struct{}
+
 	// setStatus moves the group and its members in their life cycles.
 	setStatus struct{ group, automaticFailover, members string }
 
@@ -50,14 +53,15 @@ type (
 	deleteGroup struct{ group db.ReplicationGroup }
 )
 
-func (placeMembers) isStep()    {}
-func (putSpecs) isStep()        {}
-func (setTargets) isStep()      {}
-func (putClusterMap) isStep()   {}
-func (setPrimary) isStep()      {}
-func (endHandover) isStep()     {}
-func (setStatus) isStep()       {}
-func (recordEvents) isStep()    {}
-func (deleteNodes) isStep()     {}
-func (deleteEndpoints) isStep() {}
-func (deleteGroup) isStep()     {}
+func (placeMembers) isStep()       {}
+func (putSpecs) isStep()           {}
+func (setTargets) isStep()         {}
+func (putClusterMap) isStep()      {}
+func (setPrimary) isStep()         {}
+func (endHandover) isStep()        {}
+func (endParameterChange) isStep() {}
+func (setStatus) isStep()          {}
+func (recordEvents) isStep()       {}
+func (deleteNodes) isStep()        {}
+func (deleteEndpoints) isStep()    {}
+func (deleteGroup) isStep()        {}

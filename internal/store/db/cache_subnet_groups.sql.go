@@ -42,6 +42,15 @@ func (q *Queries) CacheSubnetGroupDeleteIfUnused(ctx context.Context, db DBTX, u
 	return result.RowsAffected(), nil
 }
 
+const cacheSubnetGroupDeleteSubnets = `-- name: CacheSubnetGroupDeleteSubnets :exec
+DELETE FROM cache_subnet_group_subnets WHERE subnet_group_uid = $1
+`
+
+func (q *Queries) CacheSubnetGroupDeleteSubnets(ctx context.Context, db DBTX, subnetGroupUid uuid.UUID) error {
+	_, err := db.Exec(ctx, cacheSubnetGroupDeleteSubnets, subnetGroupUid)
+	return err
+}
+
 const cacheSubnetGroupGet = `-- name: CacheSubnetGroupGet :one
 SELECT uid, account_id, region, name, description, vpc_id, created_at FROM cache_subnet_groups WHERE account_id = $1 AND region = $2 AND name = $3
 `
@@ -250,4 +259,45 @@ func (q *Queries) CacheSubnetGroupListSubnets(ctx context.Context, db DBTX, subn
 		return nil, err
 	}
 	return items, nil
+}
+
+const cacheSubnetGroupListZonesInUse = `-- name: CacheSubnetGroupListZonesInUse :many
+SELECT DISTINCT coalesce(nullif(c.availability_zone, ''), c.requested_zone)::text AS zone
+FROM replication_groups r JOIN cache_clusters c ON c.replication_group_uid = r.uid
+WHERE r.subnet_group_uid = $1
+`
+
+// CacheSubnetGroupListZonesInUse names the zones that clusters of the group are, or are to be, placed in.
+func (q *Queries) CacheSubnetGroupListZonesInUse(ctx context.Context, db DBTX, subnetGroupUid uuid.UUID) ([]string, error) {
+	rows, err := db.Query(ctx, cacheSubnetGroupListZonesInUse, subnetGroupUid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var zone string
+		if err := rows.Scan(&zone); err != nil {
+			return nil, err
+		}
+		items = append(items, zone)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const cacheSubnetGroupSetDescription = `-- name: CacheSubnetGroupSetDescription :exec
+UPDATE cache_subnet_groups SET description = $1 WHERE uid = $2
+`
+
+type CacheSubnetGroupSetDescriptionParams struct {
+	Description string
+	Uid         uuid.UUID
+}
+
+func (q *Queries) CacheSubnetGroupSetDescription(ctx context.Context, db DBTX, arg CacheSubnetGroupSetDescriptionParams) error {
+	_, err := db.Exec(ctx, cacheSubnetGroupSetDescription, arg.Description, arg.Uid)
+	return err
 }

@@ -49,6 +49,16 @@ type CacheCluster struct {
 	CreatedAt           time.Time
 }
 
+type CacheParameterGroup struct {
+	Uid         uuid.UUID
+	AccountID   string
+	Region      string
+	Name        string
+	Family      string
+	Description string
+	CreatedAt   time.Time
+}
+
 type CacheSubnetGroup struct {
 	Uid         uuid.UUID
 	AccountID   string
@@ -164,6 +174,7 @@ type ReplicationGroup struct {
 	NotificationTopicArn    string
 	AutoMinorVersionUpgrade bool
 	CreatedAt               time.Time
+	ParametersPending       bool
 }
 
 type SecurityGroup struct {

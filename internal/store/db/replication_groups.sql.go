@@ -38,7 +38,7 @@ func (q *Queries) ReplicationGroupDelete(ctx context.Context, db DBTX, uid uuid.
 }
 
 const replicationGroupGet = `-- name: ReplicationGroupGet :one
-SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at FROM replication_groups
+SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at, parameters_pending FROM replication_groups
 WHERE account_id = $1 AND region = $2 AND replication_group_id = $3
 `
 
@@ -81,12 +81,13 @@ func (q *Queries) ReplicationGroupGet(ctx context.Context, db DBTX, arg Replicat
 		&i.NotificationTopicArn,
 		&i.AutoMinorVersionUpgrade,
 		&i.CreatedAt,
+		&i.ParametersPending,
 	)
 	return i, err
 }
 
 const replicationGroupGetForUpdate = `-- name: ReplicationGroupGetForUpdate :one
-SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at FROM replication_groups
+SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at, parameters_pending FROM replication_groups
 WHERE account_id = $1 AND region = $2 AND replication_group_id = $3
 FOR UPDATE
 `
@@ -130,6 +131,7 @@ func (q *Queries) ReplicationGroupGetForUpdate(ctx context.Context, db DBTX, arg
 		&i.NotificationTopicArn,
 		&i.AutoMinorVersionUpgrade,
 		&i.CreatedAt,
+		&i.ParametersPending,
 	)
 	return i, err
 }
@@ -140,13 +142,13 @@ INSERT INTO replication_groups (
     cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name,
     subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256,
     auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window,
-    snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at
+    snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at, parameters_pending
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8,
     $9, $10, $11, $12, $13, $14,
     $15, $16, $17, $18, $19, $20,
     $21, $22, $23, $24,
-    $25, $26, $27, $28, $29
+    $25, $26, $27, $28, $29, $30
 ) ON CONFLICT (account_id, region, replication_group_id) DO NOTHING
 `
 
@@ -180,6 +182,7 @@ type ReplicationGroupInsertIfAbsentParams struct {
 	NotificationTopicArn    string
 	AutoMinorVersionUpgrade bool
 	CreatedAt               time.Time
+	ParametersPending       bool
 }
 
 func (q *Queries) ReplicationGroupInsertIfAbsent(ctx context.Context, db DBTX, arg ReplicationGroupInsertIfAbsentParams) (int64, error) {
@@ -213,6 +216,7 @@ func (q *Queries) ReplicationGroupInsertIfAbsent(ctx context.Context, db DBTX, a
 		arg.NotificationTopicArn,
 		arg.AutoMinorVersionUpgrade,
 		arg.CreatedAt,
+		arg.ParametersPending,
 	)
 	if err != nil {
 		return 0, err
@@ -221,7 +225,7 @@ func (q *Queries) ReplicationGroupInsertIfAbsent(ctx context.Context, db DBTX, a
 }
 
 const replicationGroupListPage = `-- name: ReplicationGroupListPage :many
-SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at FROM replication_groups
+SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at, parameters_pending FROM replication_groups
 WHERE account_id = $1 AND region = $2 AND replication_group_id > $3
 ORDER BY replication_group_id
 LIMIT $4
@@ -279,6 +283,7 @@ func (q *Queries) ReplicationGroupListPage(ctx context.Context, db DBTX, arg Rep
 			&i.NotificationTopicArn,
 			&i.AutoMinorVersionUpgrade,
 			&i.CreatedAt,
+			&i.ParametersPending,
 		); err != nil {
 			return nil, err
 		}
@@ -295,6 +300,8 @@ SELECT uid FROM replication_groups WHERE status NOT IN ('available', 'create-fai
 UNION
 SELECT uid FROM replication_groups
 WHERE status = 'create-failed' AND EXISTS (SELECT 1 FROM nodes WHERE owner_uid = replication_groups.uid)
+UNION
+SELECT uid FROM replication_groups WHERE parameters_pending
 UNION
 SELECT replication_group_uid FROM node_groups WHERE failover_to IS NOT NULL
 `
@@ -321,7 +328,7 @@ func (q *Queries) ReplicationGroupListUnsteady(ctx context.Context, db DBTX) ([]
 }
 
 const replicationGroupLock = `-- name: ReplicationGroupLock :one
-SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at FROM replication_groups WHERE uid = $1 FOR UPDATE
+SELECT uid, account_id, region, replication_group_id, description, status, engine, engine_version, cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name, subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256, auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window, snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at, parameters_pending FROM replication_groups WHERE uid = $1 FOR UPDATE
 `
 
 func (q *Queries) ReplicationGroupLock(ctx context.Context, db DBTX, uid uuid.UUID) (ReplicationGroup, error) {
@@ -357,8 +364,23 @@ func (q *Queries) ReplicationGroupLock(ctx context.Context, db DBTX, uid uuid.UU
 		&i.NotificationTopicArn,
 		&i.AutoMinorVersionUpgrade,
 		&i.CreatedAt,
+		&i.ParametersPending,
 	)
 	return i, err
+}
+
+const replicationGroupSetParametersPending = `-- name: ReplicationGroupSetParametersPending :exec
+UPDATE replication_groups SET parameters_pending = $1 WHERE uid = ANY($2::uuid[])
+`
+
+type ReplicationGroupSetParametersPendingParams struct {
+	ParametersPending bool
+	Uids              []uuid.UUID
+}
+
+func (q *Queries) ReplicationGroupSetParametersPending(ctx context.Context, db DBTX, arg ReplicationGroupSetParametersPendingParams) error {
+	_, err := db.Exec(ctx, replicationGroupSetParametersPending, arg.ParametersPending, arg.Uids)
+	return err
 }
 
 const replicationGroupSetStatus = `-- name: ReplicationGroupSetStatus :exec

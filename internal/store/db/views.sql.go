@@ -62,8 +62,40 @@ func (q *Queries) EndpointListByOwners(ctx context.Context, db DBTX, ownerUids [
 	return items, nil
 }
 
+const nodeListParameters = `-- name: NodeListParameters :many
+SELECT owner_uid, cache_cluster_id, coalesce(spec -> 'parameters', '{}')::jsonb AS parameters
+FROM nodes WHERE owner_uid = ANY($1::uuid[])
+`
+
+type NodeListParametersRow struct {
+	OwnerUid       uuid.UUID
+	CacheClusterID string
+	Parameters     []byte
+}
+
+// NodeListParameters gives the parameters that the nodes of groups are told.
+func (q *Queries) NodeListParameters(ctx context.Context, db DBTX, ownerUids []uuid.UUID) ([]NodeListParametersRow, error) {
+	rows, err := db.Query(ctx, nodeListParameters, ownerUids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NodeListParametersRow{}
+	for rows.Next() {
+		var i NodeListParametersRow
+		if err := rows.Scan(&i.OwnerUid, &i.CacheClusterID, &i.Parameters); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const replicationGroupListByUIDs = `-- name: ReplicationGroupListByUIDs :many
-SELECT replication_groups.uid, replication_groups.account_id, replication_groups.region, replication_groups.replication_group_id, replication_groups.description, replication_groups.status, replication_groups.engine, replication_groups.engine_version, replication_groups.cache_node_type, replication_groups.cluster_mode, replication_groups.automatic_failover, replication_groups.multi_az, replication_groups.port, replication_groups.parameter_group_name, replication_groups.subnet_group_uid, replication_groups.security_group_ids, replication_groups.tls_mode, replication_groups.at_rest_encryption, replication_groups.kms_key_id, replication_groups.auth_token_sha256, replication_groups.auth_token_modified_at, replication_groups.replication_password, replication_groups.snapshot_retention_limit, replication_groups.snapshot_window, replication_groups.snapshotting_cluster_id, replication_groups.maintenance_window, replication_groups.notification_topic_arn, replication_groups.auto_minor_version_upgrade, replication_groups.created_at, cache_subnet_groups.name AS subnet_group_name
+SELECT replication_groups.uid, replication_groups.account_id, replication_groups.region, replication_groups.replication_group_id, replication_groups.description, replication_groups.status, replication_groups.engine, replication_groups.engine_version, replication_groups.cache_node_type, replication_groups.cluster_mode, replication_groups.automatic_failover, replication_groups.multi_az, replication_groups.port, replication_groups.parameter_group_name, replication_groups.subnet_group_uid, replication_groups.security_group_ids, replication_groups.tls_mode, replication_groups.at_rest_encryption, replication_groups.kms_key_id, replication_groups.auth_token_sha256, replication_groups.auth_token_modified_at, replication_groups.replication_password, replication_groups.snapshot_retention_limit, replication_groups.snapshot_window, replication_groups.snapshotting_cluster_id, replication_groups.maintenance_window, replication_groups.notification_topic_arn, replication_groups.auto_minor_version_upgrade, replication_groups.created_at, replication_groups.parameters_pending, cache_subnet_groups.name AS subnet_group_name
 FROM replication_groups JOIN cache_subnet_groups ON cache_subnet_groups.uid = replication_groups.subnet_group_uid
 WHERE replication_groups.uid = ANY($1::uuid[])
 `
@@ -113,6 +145,7 @@ func (q *Queries) ReplicationGroupListByUIDs(ctx context.Context, db DBTX, uids 
 			&i.ReplicationGroup.NotificationTopicArn,
 			&i.ReplicationGroup.AutoMinorVersionUpgrade,
 			&i.ReplicationGroup.CreatedAt,
+			&i.ReplicationGroup.ParametersPending,
 			&i.SubnetGroupName,
 		); err != nil {
 			return nil, err

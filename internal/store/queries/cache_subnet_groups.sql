@@ -6,6 +6,9 @@ SELECT count(*) FROM cache_subnet_groups WHERE account_id = @account_id AND regi
 DELETE FROM cache_subnet_groups g
 WHERE g.uid = @uid AND NOT EXISTS (SELECT 1 FROM replication_groups r WHERE r.subnet_group_uid = g.uid);
 
+-- name: CacheSubnetGroupDeleteSubnets :exec
+DELETE FROM cache_subnet_group_subnets WHERE subnet_group_uid = @subnet_group_uid;
+
 -- name: CacheSubnetGroupGet :one
 SELECT * FROM cache_subnet_groups WHERE account_id = @account_id AND region = @region AND name = @name;
 
@@ -36,3 +39,12 @@ SELECT m.subnet_group_uid, s.subnet_id, s.availability_zone
 FROM cache_subnet_group_subnets m JOIN subnets s USING (account_id, region, subnet_id)
 WHERE m.subnet_group_uid = ANY(@subnet_group_uids::uuid[])
 ORDER BY m.subnet_group_uid, m.position;
+
+-- CacheSubnetGroupListZonesInUse names the zones that clusters of the group are, or are to be, placed in.
+-- name: CacheSubnetGroupListZonesInUse :many
+SELECT DISTINCT coalesce(nullif(c.availability_zone, ''), c.requested_zone)::text AS zone
+FROM replication_groups r JOIN cache_clusters c ON c.replication_group_uid = r.uid
+WHERE r.subnet_group_uid = @subnet_group_uid;
+
+-- name: CacheSubnetGroupSetDescription :exec
+UPDATE cache_subnet_groups SET description = @description WHERE uid = @uid;

@@ -19,13 +19,13 @@ INSERT INTO replication_groups (
     cache_node_type, cluster_mode, automatic_failover, multi_az, port, parameter_group_name,
     subnet_group_uid, security_group_ids, tls_mode, at_rest_encryption, kms_key_id, auth_token_sha256,
     auth_token_modified_at, replication_password, snapshot_retention_limit, snapshot_window,
-    snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at
+    snapshotting_cluster_id, maintenance_window, notification_topic_arn, auto_minor_version_upgrade, created_at, parameters_pending
 ) VALUES (
     @uid, @account_id, @region, @replication_group_id, @description, @status, @engine, @engine_version,
     @cache_node_type, @cluster_mode, @automatic_failover, @multi_az, @port, @parameter_group_name,
     @subnet_group_uid, @security_group_ids, @tls_mode, @at_rest_encryption, @kms_key_id, @auth_token_sha256,
     @auth_token_modified_at, @replication_password, @snapshot_retention_limit, @snapshot_window,
-    @snapshotting_cluster_id, @maintenance_window, @notification_topic_arn, @auto_minor_version_upgrade, @created_at
+    @snapshotting_cluster_id, @maintenance_window, @notification_topic_arn, @auto_minor_version_upgrade, @created_at, @parameters_pending
 ) ON CONFLICT (account_id, region, replication_group_id) DO NOTHING;
 
 -- ReplicationGroupListPage reads the groups after an id, in the order of their ids.
@@ -42,6 +42,8 @@ UNION
 SELECT uid FROM replication_groups
 WHERE status = 'create-failed' AND EXISTS (SELECT 1 FROM nodes WHERE owner_uid = replication_groups.uid)
 UNION
+SELECT uid FROM replication_groups WHERE parameters_pending
+UNION
 SELECT replication_group_uid FROM node_groups WHERE failover_to IS NOT NULL;
 
 -- name: ReplicationGroupLock :one
@@ -49,3 +51,6 @@ SELECT * FROM replication_groups WHERE uid = @uid FOR UPDATE;
 
 -- name: ReplicationGroupSetStatus :exec
 UPDATE replication_groups SET status = @status, automatic_failover = @automatic_failover WHERE uid = @uid;
+
+-- name: ReplicationGroupSetParametersPending :exec
+UPDATE replication_groups SET parameters_pending = @parameters_pending WHERE uid = ANY(@uids::uuid[]);

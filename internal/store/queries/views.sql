@@ -11,3 +11,8 @@ WHERE replication_groups.uid = ANY(@uids::uuid[]);
 -- AgentCount tells how many agents have ever joined.
 -- name: AgentCount :one
 SELECT count(*) FROM agents;
+
+-- NodeListParameters gives the parameters that the nodes of groups are told.
+-- name: NodeListParameters :many
+SELECT owner_uid, cache_cluster_id, coalesce(spec -> 'parameters', '{}')::jsonb AS parameters
+FROM nodes WHERE owner_uid = ANY(@owner_uids::uuid[]);

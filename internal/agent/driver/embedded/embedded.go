@@ -46,8 +46,16 @@ func (d *Driver) Name() string { return "embedded" }
 
 // Start implements driver.Driver.
 func (d *Driver) Start(ctx context.Context, o driver.Options) (driver.Node, error) {
+	databases := 0 // the engine's default
+	if text, given := o.Config.Parameters["databases"]; given {
+		var err error
+		if databases, err = strconv.Atoi(text); err != nil {
+			return nil, fmt.Errorf("start node: databases: %w", err)
+		}
+	}
 	inner, err := d.runtime.NewNode(engine.Options{
-		Name: o.Name, EngineNodeID: o.EngineNodeID, Dir: o.Dir, Engine: o.Engine, Version: o.EngineVersion,
+		Databases: databases,
+		Name:      o.Name, EngineNodeID: o.EngineNodeID, Dir: o.Dir, Engine: o.Engine, Version: o.EngineVersion,
 		MaxMemory: o.Config.MaxMemoryBytes, ClusterEnabled: o.ClusterEnabled, Managed: true,
 		SnapshotInterval: snapshotInterval,
 		ReplicationUser:  replicationUser, ReplicationPassword: o.ReplicationPassword, ReplicationTLS: o.ReplicationTLS,

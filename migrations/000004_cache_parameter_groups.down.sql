@@ -1,0 +1,5 @@
+DROP INDEX replication_groups_parameters_pending;
+ALTER TABLE replication_groups DROP COLUMN parameters_pending;
+DROP INDEX replication_groups_parameter_group;
+DROP TABLE cache_parameter_group_values;
+DROP TABLE cache_parameter_groups;
