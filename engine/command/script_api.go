@@ -325,7 +325,8 @@ func (r *scriptRun) answer(w *resp.Writer, v lua.Value, err *lua.Error) {
 		r.reply3(w, v, 0)
 		return
 	}
-	text, source, line := "", err.Source, err.Line
+	var text string
+	source, line := err.Source, err.Line
 	if t := err.Value.AsTable(); t != nil {
 		text, _ = t.GetString("err").ToText()
 		if s, ok := t.GetString("source").AsString(); ok {
