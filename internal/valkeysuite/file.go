@@ -71,6 +71,9 @@ func runFile(ctx context.Context, o *options, file string) fileResult {
 		if err == nil {
 			break
 		}
+		if culprit == "" && strings.Contains(err.Error(), "address already in use") && ctx.Err() == nil {
+			continue // somebody else took the port that the suite had found for itself
+		}
 		if ctx.Err() != nil || culprit == "" {
 			result.add(wholeFile, err.Error(), false)
 			break
