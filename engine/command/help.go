@@ -18,11 +18,6 @@ func cmdHELP(c *Ctx) {
 	c.listUsages(usages)
 }
 
-// help answers a container's HELP with words of its own: usages is a usage and what it does, in turn.
-func (c *Ctx) help(usages ...string) {
-	c.listUsages(append(usages, "HELP", "Print this help."))
-}
-
 func (c *Ctx) listUsages(usages []string) {
 	c.Reply.Array(len(usages) + 1)
 	c.Reply.Simple(strings.ToUpper(c.Spec.container.Name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
