@@ -12,12 +12,14 @@ import (
 
 // The errors of rules, in Valkey's wording.
 var (
-	errUnknown      = errors.New("Unknown command or category name in ACL") //nolint:staticcheck // Valkey's text
-	errSyntax       = errors.New("Syntax error")                            //nolint:staticcheck // Valkey's text
+	errUnknown = errors.New("Unknown command or category name in ACL") //nolint:staticcheck // Valkey's text
+	errSyntax  = errors.New("Syntax error")                            //nolint:staticcheck // Valkey's text
+	//nolint:staticcheck // Valkey's text
 	errAfterAllKeys = errors.New("Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does " +
-		"not have any effect. Try 'resetkeys' to start with an empty list of patterns") //nolint:staticcheck // Valkey's text
+		"not have any effect. Try 'resetkeys' to start with an empty list of patterns")
+	//nolint:staticcheck // Valkey's text
 	errAfterAllChannels = errors.New("Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does " +
-		"not have any effect. Try 'resetchannels' to start with an empty list of channels") //nolint:staticcheck // Valkey's text
+		"not have any effect. Try 'resetchannels' to start with an empty list of channels")
 	errNoSuchPassword = errors.New("The password you are trying to remove from the user does not exist")                                //nolint:staticcheck // Valkey's text
 	errHash           = errors.New("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters") //nolint:staticcheck // Valkey's text
 	errNested         = errors.New("Allowing first-arg of a subcommand is not supported")                                               //nolint:staticcheck // Valkey's text
