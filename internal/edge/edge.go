@@ -108,13 +108,15 @@ type interceptor struct {
 // interceptors returns the steps in their order: those for every request, then those for operations. After
 // them decode, validate, operation and encode follow in query.go and rest.go.
 func (e *edge) interceptors() (outer, inner []interceptor) {
-	return []interceptor{
+	outer = []interceptor{
 		{"request id", e.requestID},
 		{"recover", e.recover},
 		{"access log", e.accessLog},
-	}, []interceptor{
+	}
+	inner = []interceptor{
 		{"body", e.readBody},
 		{"sigv4", e.authenticate},
 		{"caller", e.caller},
 	}
+	return outer, inner
 }

@@ -12,15 +12,8 @@ var missing = []struct{ names, reason string }{
 	{"client|capa", "The one ability that a client can declare is to follow REDIRECT; a replica answers READONLY to all."},
 	{"module module|help module|list module|load module|loadex module|unload", "There are no modules: they are C libraries."},
 	{
-		"eval eval_ro evalsha evalsha_ro fcall fcall_ro function function|delete function|dump function|flush function|help " +
-			"function|kill function|list function|load function|restore function|stats script script|debug script|exists " +
-			"script|flush script|help script|kill script|load script|show",
-		"Scripts and functions are not built yet.",
-	},
-	{
-		"config|rewrite debug latency latency|doctor latency|graph latency|help latency|histogram latency|history latency|latest " +
-			"latency|reset lolwut memory|doctor memory|help memory|malloc-stats memory|purge memory|stats monitor " +
-			"slowlog slowlog|get slowlog|help slowlog|len slowlog|reset",
-		"Not built yet.",
+		"fcall fcall_ro function function|delete function|dump function|flush function|help function|kill function|list " +
+			"function|load function|restore function|stats script|debug",
+		"Functions and the script debugger are not built yet.",
 	},
 }
