@@ -12,7 +12,7 @@ import (
 // flagNames are the names of Flags in COMMAND INFO, by bit; "" is not shown.
 var flagNames = [...]string{
 	"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "no_auth",
-	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "", "",
+	"no_multi", "fast", "", "skip_monitor", "no_async_loading", "allow_busy", "movablekeys", "skip_slowlog", "", "", "no_mandatory_keys", "",
 }
 
 var introspectSpecs = []Spec{{

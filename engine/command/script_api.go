@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/lua"
 	"github.com/elastane/elastane/engine/resp"
 )
@@ -192,7 +193,7 @@ func apiSetRepl(r *scriptRun, l *lua.State, a lua.Args) int {
 	return 0
 }
 
-// apiACLCheck tells whether the user may run a command: every authenticated user may run all.
+// apiACLCheck tells whether the user of the script may run a command.
 func apiACLCheck(r *scriptRun, l *lua.State, a lua.Args) int {
 	if a.N == 0 {
 		throw(l, "ERR Please specify at least one argument for this server.acl_check_cmd() call")
@@ -205,10 +206,16 @@ func apiACLCheck(r *scriptRun, l *lua.State, a lua.Args) int {
 		}
 		argv = append(argv, []byte(word))
 	}
-	if r.c.Server.Table.Resolve(argv) == nil {
+	spec := r.c.Server.Table.Resolve(argv)
+	if spec == nil {
 		throw(l, "ERR Invalid command passed to server.acl_check_cmd()")
 	}
-	l.Push(lua.True)
+	allowed := true
+	if account := r.c.Client.account; account != nil {
+		denied, _ := account.User().Check(aclCall(spec, argv))
+		allowed = denied == acl.Allowed
+	}
+	l.Push(lua.Bool(allowed))
 	return 1
 }
 
@@ -318,7 +325,8 @@ func (r *scriptRun) answer(w *resp.Writer, v lua.Value, err *lua.Error) {
 		r.reply3(w, v, 0)
 		return
 	}
-	text, source, line := "", err.Source, err.Line
+	var text string
+	source, line := err.Source, err.Line
 	if t := err.Value.AsTable(); t != nil {
 		text, _ = t.GetString("err").ToText()
 		if s, ok := t.GetString("source").AsString(); ok {

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/elastane/elastane/engine/acl"
 	"github.com/elastane/elastane/engine/keyspace"
 	"github.com/elastane/elastane/engine/lua"
 	"github.com/elastane/elastane/engine/resp"
@@ -286,8 +287,11 @@ func (r *scriptRun) check(l *lua.State, argv [][]byte) (text string) {
 		return "ERR Unknown command called from script"
 	case spec.Arity > 0 && len(argv) != spec.Arity, len(argv) < -spec.Arity:
 		return "ERR Wrong number of args calling command from script"
-	case spec.Is(NoScript) || spec.transaction != 0 || spec.Handler == nil:
+	case spec.Is(NoScript) || spec.Is(Alone) || spec.transaction != 0 || spec.Handler == nil:
 		return "ERR This Redis command is not allowed from script"
+	}
+	if denied, at := c.permitted(spec, argv, acl.Script); denied != acl.Allowed {
+		return "ERR ACL failure in script: " + deniedText(denied, cl.User, spec, argv[at], false)
 	}
 	if spec.Is(Write) {
 		switch {

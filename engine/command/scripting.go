@@ -15,7 +15,7 @@ const (
 	errNegativeKeys = "ERR Number of keys can't be negative"
 )
 
-const scriptFlags = NoScript | SkipMonitor | MayReplicate | Stale
+const scriptFlags = NoScript | NoMandatoryKeys | SkipMonitor | MayReplicate | Stale
 
 // scriptKeys are the declared keys: those behind numkeys.
 var scriptKeys = NumKeys(2)

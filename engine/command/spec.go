@@ -11,27 +11,28 @@ type Flags uint32
 
 // The flags, with the names that COMMAND INFO reports (flagNames).
 const (
-	Write          Flags = 1 << iota // may change the keyspace
-	ReadOnly                         // reads keys and changes nothing
-	DenyOOM                          // refused when memory is over maxmemory and nothing can be evicted
-	Admin                            // for operators
-	PubSub                           // publish/subscribe
-	NoScript                         // not from scripts
-	Blocking                         // may block the client
-	Loading                          // allowed while the data set is being loaded
-	Stale                            // allowed on a replica that has lost its primary and serves no stale data
-	NoAuth                           // allowed before authentication
-	NoMulti                          // refused inside MULTI
-	Fast                             // O(1) or O(log N)
-	MayReplicate                     // may reach the replicas without changing the keyspace (PUBLISH)
-	SkipMonitor                      // not shown to MONITOR
-	NoAsyncLoading                   // refused while a replica loads with the old data still served
-	AllowBusy                        // allowed while a script is busy
-	MovableKeys                      // key positions depend on other arguments (Keys.Find)
-	SkipSlowlog                      // not in the slow log
-	InSubscribe                      // allowed for a RESP2 client in subscriber mode
-	Alone                            // needs no stripe, and waits for those who hold some: EXEC gives its own back around it
-	Restricted                       // unknown to clients of a managed node, as on ElastiCache
+	Write           Flags = 1 << iota // may change the keyspace
+	ReadOnly                          // reads keys and changes nothing
+	DenyOOM                           // refused when memory is over maxmemory and nothing can be evicted
+	Admin                             // for operators
+	PubSub                            // publish/subscribe
+	NoScript                          // not from scripts
+	Blocking                          // may block the client
+	Loading                           // allowed while the data set is being loaded
+	Stale                             // allowed on a replica that has lost its primary and serves no stale data
+	NoAuth                            // allowed before authentication
+	NoMulti                           // refused inside MULTI
+	Fast                              // O(1) or O(log N)
+	MayReplicate                      // may reach the replicas without changing the keyspace (PUBLISH)
+	SkipMonitor                       // not shown to MONITOR
+	NoAsyncLoading                    // refused while a replica loads with the old data still served
+	AllowBusy                         // allowed while a script is busy
+	MovableKeys                       // key positions depend on other arguments (Keys.Find)
+	SkipSlowlog                       // not in the slow log
+	InSubscribe                       // allowed for a RESP2 client in subscriber mode
+	Alone                             // needs no stripe, and waits for those who hold some: EXEC gives its own back around it
+	NoMandatoryKeys                   // may be called without a key
+	Restricted                        // unknown to clients of a managed node, as on ElastiCache
 )
 
 // Lock says what is locked around the handler.

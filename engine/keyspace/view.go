@@ -68,9 +68,6 @@ func (v *View) End() {
 	}
 }
 
-// Stripes returns the stripes that the View holds.
-func (v *View) Stripes() StripeSet { return v.set }
-
 // Extend takes further stripes if they are free at the moment, and reports whether it holds them now. It never waits, so
 // that two Views cannot wait for each other.
 func (v *View) Extend(set StripeSet) bool {

@@ -79,8 +79,7 @@ type Proto struct {
 	operands map[int32][2]operand // by instruction: how its operands are called, for error messages
 	params   int
 	vararg   bool
-	usesArg  bool // a vararg function that has the 5.0 table arg
-	stack    int  // registers
+	stack    int // registers
 	chunk    string
 	source   string
 	line     int // of its definition; 0: main chunk

@@ -69,11 +69,11 @@ type lexer struct {
 	buf   []byte
 }
 
-func (x *lexer) fail(line int, format string, args ...any) {
+func (x *lexer) failf(line int, format string, args ...any) {
 	panic(&SyntaxError{fmt.Sprintf("%s:%d: %s", x.chunk, line, fmt.Sprintf(format, args...))})
 }
 
-func (x *lexer) failNear(text, near string) { x.fail(x.line, "%s near '%s'", text, near) }
+func (x *lexer) failNear(text, near string) { x.failf(x.line, "%s near '%s'", text, near) }
 
 func (x *lexer) newline() {
 	c := x.src[x.pos]

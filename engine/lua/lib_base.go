@@ -382,7 +382,7 @@ func (l *State) environment(a Args, optional bool) *Closure {
 	if v.n == tagBuiltin {
 		return nil
 	}
-	level := 1
+	var level int
 	if optional {
 		level = l.OptInt(a, 1, 1)
 	} else {

@@ -357,7 +357,7 @@ func (d *jsonDecoder) scanNumber() (float64, int) {
 	s := d.s[d.pos:]
 	c := s[0]
 	special := len(s) > 2 && (strings.EqualFold(s[:3], "inf") || strings.EqualFold(s[:3], "nan"))
-	if !isDigit(c) && c != '-' && !(special && d.c.decodeInvalid) {
+	if !isDigit(c) && c != '-' && (!special || !d.c.decodeInvalid) {
 		return 0, 0
 	}
 	i := 0

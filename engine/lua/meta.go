@@ -17,7 +17,6 @@ var (
 	eventEq       = newEvent("__eq")
 	eventLt       = newEvent("__lt")
 	eventLe       = newEvent("__le")
-	eventLen      = newEvent("__len")
 	eventUnm      = newEvent("__unm")
 	eventConcat   = newEvent("__concat")
 	eventToString = newEvent("__tostring")
@@ -57,9 +56,9 @@ func (l *State) operandName(which int) operand {
 
 func (l *State) typeError(v Value, which int, doing string) {
 	if o := l.operandName(which); o.name != "" {
-		l.runtimeError("attempt to %s %s%s value)", doing, joinName(o), v.TypeName())
+		l.runtimeErrorf("attempt to %s %s%s value)", doing, joinName(o), v.TypeName())
 	}
-	l.runtimeError("attempt to %s a %s value", doing, v.TypeName())
+	l.runtimeErrorf("attempt to %s a %s value", doing, v.TypeName())
 }
 
 const maxChain = 100 // of __index
@@ -85,7 +84,7 @@ func (l *State) index(v, k Value) Value {
 		}
 		v = h
 	}
-	l.runtimeError("loop in gettable")
+	l.runtimeErrorf("loop in gettable")
 	return Nil
 }
 
@@ -96,7 +95,7 @@ func (l *State) setIndex(v, k, x Value) {
 		if v.isTable() {
 			t := v.table()
 			if t.readOnly {
-				l.runtimeError("Attempt to modify a readonly table")
+				l.runtimeErrorf("Attempt to modify a readonly table")
 			}
 			if t.meta == nil {
 				l.rawSet(t, k, x)
@@ -115,15 +114,15 @@ func (l *State) setIndex(v, k, x Value) {
 		}
 		v = h
 	}
-	l.runtimeError("loop in settable")
+	l.runtimeErrorf("loop in settable")
 }
 
 func (l *State) rawSet(t *Table, k, x Value) {
 	if k.isNil() {
-		l.runtimeError("table index is nil")
+		l.runtimeErrorf("table index is nil")
 	}
 	if isNaN(k) {
-		l.runtimeError("table index is NaN")
+		l.runtimeErrorf("table index is NaN")
 	}
 	if l.maxBytes > 0 {
 		l.charge(16)
@@ -251,9 +250,9 @@ func (l *State) compareMeta(e *event, x, y Value) (result, ok bool) {
 
 func (l *State) compareError(x, y Value) {
 	if t, t2 := x.TypeName(), y.TypeName(); t != t2 {
-		l.runtimeError("attempt to compare %s with %s", t, t2)
+		l.runtimeErrorf("attempt to compare %s with %s", t, t2)
 	}
-	l.runtimeError("attempt to compare two %s values", x.TypeName())
+	l.runtimeErrorf("attempt to compare two %s values", x.TypeName())
 }
 
 // concat joins stack[from:to].

@@ -27,11 +27,10 @@ type (
 	}
 	functionExpr struct {
 		line
-		end     int
-		params  []string
-		vararg  bool
-		body    []stat
-		usesArg bool
+		end    int
+		params []string
+		vararg bool
+		body   []stat
 	}
 	binaryExpr struct {
 		line
@@ -185,7 +184,7 @@ func (p *parser) near(text string) {
 	if p.cur.kind == tString {
 		shown = p.src[max(0, min(p.pos, len(p.src))-len(p.cur.text)-2):min(p.pos, len(p.src))]
 	}
-	p.fail(p.cur.line, "%s near '%s'", text, shown)
+	p.failf(p.cur.line, "%s near '%s'", text, shown)
 }
 
 func (p *parser) expected(what string) { p.near("'" + what + "' expected") }
@@ -237,7 +236,7 @@ func (p *parser) name() string {
 func (p *parser) enter() {
 	p.levels++
 	if p.levels > maxLevels {
-		p.fail(p.cur.line, "chunk has too many syntax levels")
+		p.failf(p.cur.line, "chunk has too many syntax levels")
 	}
 }
 
@@ -409,7 +408,7 @@ func (p *parser) expressionStatement(at line) stat {
 		}
 		a.targets = append(a.targets, e)
 		if len(a.targets) > maxLevels {
-			p.fail(p.cur.line, "chunk has too many syntax levels")
+			p.failf(p.cur.line, "chunk has too many syntax levels")
 		}
 		if !p.takeChar(',') {
 			break
@@ -631,7 +630,7 @@ func (p *parser) suffixed() expr {
 			return e
 		}
 		if depth++; depth > 100*maxLevels { // the compiler recurses over it
-			p.fail(p.cur.line, "chunk has too many syntax levels")
+			p.failf(p.cur.line, "chunk has too many syntax levels")
 		}
 	}
 }

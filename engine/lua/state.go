@@ -197,8 +197,8 @@ func (l *State) Errorf(format string, args ...any) {
 	l.Throw(String(l.where(1) + fmt.Sprintf(format, args...)))
 }
 
-// runtimeError raises an error at the current instruction.
-func (l *State) runtimeError(format string, args ...any) {
+// runtimeErrorf raises an error at the current instruction.
+func (l *State) runtimeErrorf(format string, args ...any) {
 	l.Throw(String(l.where(0) + fmt.Sprintf(format, args...)))
 }
 

@@ -40,7 +40,7 @@ func (l *State) push(f frame) {
 		if len(l.frames) > maxFrames+maxNested {
 			panic(&Error{Value: String("error in error handling")})
 		}
-		l.runtimeError("stack overflow")
+		l.runtimeErrorf("stack overflow")
 	}
 	l.frames = append(l.frames, f)
 }
@@ -655,7 +655,7 @@ func (l *State) prepareFor(at int) {
 		v := &l.stack[at+i]
 		f, ok := v.toNumber()
 		if !ok {
-			l.runtimeError("'for' %s must be a number", what)
+			l.runtimeErrorf("'for' %s must be a number", what)
 		}
 		*v = Number(f)
 	}
