@@ -103,6 +103,9 @@ func (v *View) NoTouch() { v.noTouch = true }
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }
 
+// Stripes returns the stripes that the View holds.
+func (v *View) Stripes() StripeSet { return v.set }
+
 // Expiry returns what the View does with keys whose time has come.
 func (v *View) Expiry() Expiry { return v.expiry }
 
