@@ -190,11 +190,13 @@ func (s *Server) settle(changes []acl.Change) {
 		if change.Before == nil {
 			continue
 		}
-		allowed, narrowed := func(string, bool) bool { return true }, false
+		allowed := func(string, bool) bool { return true }
 		if !change.After.Removed() {
-			if allowed, narrowed = change.Before.Narrowed(change.After); !narrowed {
+			still, narrowed := change.Before.Narrowed(change.After)
+			if !narrowed {
 				continue
 			}
+			allowed = still
 		}
 		for _, cl := range s.Clients.List() {
 			cl.Conn.Post(func() {

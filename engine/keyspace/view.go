@@ -104,11 +104,11 @@ func (v *View) NoTouch() { v.noTouch = true }
 // Space returns the space that the View is of.
 func (v *View) Space() *Space { return v.space }
 
-// Expiry returns what the View does with keys whose time has come.
-func (v *View) Expiry() Expiry { return v.expiry }
-
 // Stripes returns the stripes that the View holds.
 func (v *View) Stripes() StripeSet { return v.set }
+
+// Expiry returns what the View does with keys whose time has come.
+func (v *View) Expiry() Expiry { return v.expiry }
 
 // DB returns the selected database.
 func (v *View) DB() int { return v.db }

@@ -137,7 +137,7 @@ func runOnce(ctx context.Context, o *options, file string, without []string, res
 	if err := in.Close(); err != nil {
 		return "", err
 	}
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
@@ -152,7 +152,10 @@ func runOnce(ctx context.Context, o *options, file string, without []string, res
 			}
 		}
 	}()
-	go func() { ended <- suite.Wait() }()
+	go func() {
+		_ = suite.Wait() // the exit code says no more than the failures that were printed
+		close(ended)
+	}()
 	p := parser{result: result}
 	quiet := time.NewTimer(o.quiet)
 	defer quiet.Stop()
@@ -173,7 +176,6 @@ func runOnce(ctx context.Context, o *options, file string, without []string, res
 		case <-waiting: // children that hold the pipe open must not hold us
 			waiting = nil
 			killGroup(suite)
-			ended <- nil
 		}
 	}
 	<-ended
