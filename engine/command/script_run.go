@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -169,6 +170,14 @@ func stringTable(words [][]byte) lua.Value {
 	return lua.TableValue(t)
 }
 
+// loopPatience is how many times busy-reply-threshold a script may run on an event loop. Valkey lets it run until somebody
+// kills it; here the loop that would have to read SCRIPT KILL may be the one that the script keeps, and it serves other nodes
+// as well. What the script changed before stays and is propagated, as after any error in a script.
+const loopPatience = 2
+
+// defaultThreshold stands for a busy-reply-threshold of 0, with which a script is never called slow.
+const defaultThreshold = 5 * time.Second
+
 // tick is the interpreter's hook: it notes scripts that take long, and ends those that are to be killed.
 func (r *scriptRun) tick(l *lua.State) {
 	now := time.Now()
@@ -177,8 +186,13 @@ func (r *scriptRun) tick(l *lua.State) {
 		return
 	}
 	s := r.c.Server
+	limit := time.Duration(s.Config.Int("busy-reply-threshold")) * time.Millisecond
+	if patience := cmp.Or(max(limit, 0), defaultThreshold) * loopPatience; r.c.worker.Loop != nil && now.Sub(r.started) >= patience {
+		s.Logger.Warn("slow script: ended", "script", r.name, "after", patience.String())
+		l.ThrowFinal(lua.String("Script ended after " + patience.String() + ": it keeps others of the thread that they share"))
+		return
+	}
 	if !r.slow {
-		limit := time.Duration(s.Config.Int("busy-reply-threshold")) * time.Millisecond
 		if limit <= 0 || now.Sub(r.started) < limit {
 			return
 		}

@@ -230,6 +230,37 @@ func TestBusyScript(t *testing.T) {
 	}
 }
 
+// A script that never ends is ended on a loop, where nobody may be left to kill it: what it changed before stays.
+func TestEndlessScriptOnALoop(t *testing.T) {
+	for _, script := range []string{
+		"while true do end",
+		"redis.call('set', 'x', 'kept') while true do pcall(function() while true do end end) end",
+	} {
+		e := newTestEngine(t)
+		if err := e.server.Config.Set("busy-reply-threshold", "1"); err != nil {
+			t.Fatal(err)
+		}
+		w := NewWorker()
+		w.Loop = t // any will do
+		cl := e.server.NewClient(nil)
+		cl.Flags &^= ClientInternal
+		var words resp.Writer
+		words.CommandStrings("eval", script, "0")
+		words.CommandStrings("get", "x")
+		w.Run(e.server, cl, words.Buf)
+		v, n, err := resp.ParseReply(w.Reply.Buf)
+		if err != nil || !strings.Contains(v.Str, "Script ended after 2ms") {
+			t.Fatalf("%s: %v, %v", script, v, err)
+		}
+		if v, _, err = resp.ParseReply(w.Reply.Buf[n:]); err != nil || v.Str != "kept" && strings.Contains(script, "kept") {
+			t.Errorf("after %s: %v, %v", script, v, err)
+		}
+		if e.server.Has(StateBusy) {
+			t.Error("still busy")
+		}
+	}
+}
+
 func FuzzScriptLibraries(f *testing.F) {
 	f.Add("cjson.decode", []byte(`{"a":[1,2.5e3,"\u00e9",null,true]}`))
 	f.Add("cmsgpack.unpack", []byte{0x93, 1, 0xa1, 'x', 0xcb, 0, 0, 0, 0, 0, 0, 0, 0})
