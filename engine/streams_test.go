@@ -16,7 +16,7 @@ func waitBlocked(watcher *rawConn, n int) {
 // TestBlockedReaders: every XREAD that waits gets the entry, those that wait for a later one stay, and of several
 // consumers each gets one, in the order in which they came.
 func TestBlockedReaders(t *testing.T) {
-	s := serve(t, Options{})
+	s := serveOn(t, 1, Options{}) // the order is exact on one loop only
 	writer := s.dial()
 	writer.want("1-1", "XADD", "k", "1-1", "f", "v")
 
@@ -44,7 +44,7 @@ func TestBlockedReaders(t *testing.T) {
 }
 
 func TestBlockedConsumers(t *testing.T) {
-	s := serve(t, Options{})
+	s := serveOn(t, 1, Options{})
 	writer := s.dial()
 	writer.want("OK", "XGROUP", "CREATE", "k", "g", "$", "MKSTREAM")
 	var consumers []*rawConn

@@ -31,6 +31,7 @@ type blocking struct {
 	since     []ds.StreamID // XREAD: what the IDs given meant when the client was blocked
 	deadline  time.Time
 	stopTimer func()
+	queues    *waiting // where the client waits
 }
 
 // over tells whether the next run of the command has to end the wait, whatever it finds.
@@ -107,6 +108,24 @@ func (w *waiting) signal(db int, key []byte) {
 	}
 }
 
+// turnOfAnother tells whether a client that waits longer for one of the same keys has been woken and has not run yet. What
+// is there is that one's; if it cannot use it, passOn comes to this client.
+func (w *waiting) turnOfAnother(c *Client) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range c.block.keys {
+		for _, other := range w.keys[k] {
+			if other == c {
+				break
+			}
+			if other.wakes.Load() > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // passOn wakes the client after one that was woken and still waits: what it could not use (a new entry before those
 // that it waits for, a value of another type) may be what the other waits for.
 func (w *waiting) passOn(c *Client) {
@@ -139,7 +158,7 @@ func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
 		return true
 	}
 	if !b.active { // at a retry the first deadline holds
-		b.active, b.deadline = true, deadline
+		b.active, b.deadline, b.queues = true, deadline, &c.Server.waiting
 		if !deadline.IsZero() {
 			b.stopTimer = cl.Conn.After(deadline.Sub(c.Server.Clock()), func() {
 				b.expired = true
@@ -157,10 +176,14 @@ func (c *Ctx) Block(deadline time.Time, timeout func(w *resp.Writer)) bool {
 	return true
 }
 
-// Wake runs the command in which the client is blocked again; from any goroutine.
+// Wake runs the command in which the client is blocked again, unless it is the turn of another one that waits longer;
+// from any goroutine. On one loop that keeps the order exactly; a client of another loop may come first where both run
+// at the same moment.
 func (c *Client) Wake() {
+	c.wakes.Add(1)
 	c.Conn.Post(func() {
-		if c.block.active {
+		defer c.wakes.Add(-1)
+		if b := &c.block; b.active && (b.over() || !b.queues.turnOfAnother(c)) {
 			c.Conn.Resume()
 		}
 	})

@@ -66,6 +66,7 @@ type Client struct {
 	shown   atomic.Pointer[clientState]
 	stale   bool // shown is behind what it should tell
 	block   blocking
+	wakes   atomic.Int32 // calls of Wake that have not come to their turn on the loop
 	subs    subscriptions
 
 	// NetIn and NetOut count the bytes of the connection.
