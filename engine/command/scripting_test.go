@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/elastane/elastane/engine/internal/redistest"
 	"github.com/elastane/elastane/engine/resp"
 )
 
@@ -22,13 +23,13 @@ func referenceScripts(t *testing.T) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n---\n")
 }
 
-// TestScriptsAgainstValkey compares replies in RESP2 and RESP3 with a Valkey 8 at the address in ELASTANE_TEST_VALKEY,
-// whose data is deleted.
+// TestScriptsAgainstValkey compares replies in RESP2 and RESP3 with a Valkey 8, whose texts and server table Redis 7.0 does
+// not have.
 func TestScriptsAgainstValkey(t *testing.T) {
-	address := os.Getenv("ELASTANE_TEST_VALKEY")
-	if address == "" {
-		t.Skip("ELASTANE_TEST_VALKEY is not set: no Valkey to compare with")
+	if os.Getenv("ELASTANE_REFERENCE_SERVER") == "" {
+		t.Skip("ELASTANE_REFERENCE_SERVER names no valkey-server to compare with")
 	}
+	address := redistest.Start(t, "").Addr()
 	for _, proto := range []string{"2", "3"} {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
