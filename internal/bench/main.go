@@ -129,7 +129,7 @@ func report(what string, s samples, target time.Duration) {
 
 func client(d *proc.Dev) *elasticache.Client {
 	return elasticache.New(elasticache.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(d.Env["AWS_ENDPOINT_URL_ELASTICACHE"]), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String(d.Env["AWS_ENDPOINT_URL_ELASTICACHE"]), RetryMaxAttempts: 1, HTTPClient: proc.OwnBody{},
 		Credentials: credentials.NewStaticCredentialsProvider("bench", "bench", ""),
 	})
 }

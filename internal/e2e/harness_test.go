@@ -136,7 +136,7 @@ func (d *dev) api() *elasticache.Client {
 
 func client(endpoint, keyID, secret string) *elasticache.Client {
 	return elasticache.New(elasticache.Options{
-		Region: region, BaseEndpoint: aws.String(endpoint), RetryMaxAttempts: 1,
+		Region: region, BaseEndpoint: aws.String(endpoint), RetryMaxAttempts: 1, HTTPClient: proc.OwnBody{},
 		Credentials: credentials.NewStaticCredentialsProvider(keyID, secret, ""),
 	})
 }
